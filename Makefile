@@ -1,0 +1,75 @@
+# Every step of CI is a target that runs on a laptop. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := app ops load dev
+# xdist's workers share the two cores of a small machine; more workers only queue.
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help demo test test-faults test-browser lint types fmt lock lock-check bench clean
+
+help: ## Print this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## The main job: system up, 1,000 requests/s through live releases, verdict and report
+	$(BIN)/primetrade demo $(DEMO_ARGS)
+
+test: $(VENV)/.dev ## The tests (real PostgreSQL, Valkey, Envoy; under 3 minutes)
+	$(PYTEST) -n 2 --dist loadgroup -m 'not faults and not browser' $(TEST_ARGS)
+
+test-faults: $(VENV)/.dev ## Faults on real processes: kills, freezes, full disks, bad releases
+	$(PYTEST) -m faults $(TEST_ARGS)
+
+test-browser: $(VENV)/.dev ## The report in headless Chromium (installs nothing: needs chromium and chromedriver)
+	$(PYTEST) -m browser $(TEST_ARGS)
+
+lint: $(VENV)/.dev ## Ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict
+	$(BIN)/mypy
+
+fmt: $(VENV)/.dev ## Format and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.dev ## Write locks/*.txt anew from pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
+	$(call compile_locks,locks)
+
+lock-check: $(VENV)/.dev ## Fail when locks/*.txt are not what pyproject.toml asks for
+	rm -rf .local/locks && mkdir -p .local && cp -r locks .local/locks
+	$(call compile_locks,.local/locks)
+	diff -r locks .local/locks
+
+bench: $(VENV)/.dev ## Benchmarks: ratios and medians beside a peer or a limit, never tests
+	$(BIN)/python -m tests.bench
+
+clean: ## Stop the local system and delete what was built (reports/ stays)
+	if [ -x $(BIN)/primetrade ]; then $(BIN)/primetrade local down; fi
+	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The dev lock holds every extra; the others are cut from it, so that all agree on every version.
+define compile_locks
+$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev $(LOCK_ARGS) -o $(1)/dev.txt pyproject.toml
+for extra in app ops load; do \
+  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra $$extra -c $(1)/dev.txt -o $(1)/$$extra.txt pyproject.toml; \
+done
+endef
+
+$(VENV)/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer with venv is needed, none was found: install it (Debian: apt install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: locks/app.txt locks/ops.txt locks/load.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r locks/app.txt -r locks/ops.txt -r locks/load.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: locks/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r locks/dev.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@ $(VENV)/.demo

@@ -1,0 +1,70 @@
+"""The `primetrade` command: nouns are loaded when they are called, so `--help` stays fast."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from scripts.exits import Exit
+
+NOUNS = {
+    "demo": "The main job: the system up, 1,000 requests/s, releases through it, verdict and report.",
+    "local": "The embedded system: up, down, status, logs, psql.",
+    "release": "Blue-green releases: init, plan, deploy, status, shift, promote, abort, rollback, history.",
+    "load": "Load tests: run, report, profiles.",
+    "slo": "Targets: show them, check counts against them.",
+    "db": "Data: migrate, seed.",
+}
+
+
+class Nouns(click.Group):
+    """A group that imports `scripts.commands.NOUN` only when that noun is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(NOUNS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in NOUNS:
+            return None
+        command = importlib.import_module(f"scripts.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(NOUNS.items()))
+
+
+@click.group(cls=Nouns, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="primetrade")
+def primetrade() -> None:
+    """Deploy, release and prove the task service.
+
+    Example: primetrade demo --profile smoke
+    """
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    sys.exit(Exit.TERMINATED)
+
+
+def main() -> None:
+    """Run the command; an interrupt ends with 130 and SIGTERM with 143, never with 0."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = primetrade.main(standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(exc.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(Exit.INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else Exit.DONE)
+
+
+if __name__ == "__main__":
+    main()
