@@ -87,6 +87,9 @@ class Generator(msgspec.Struct, frozen=True):
     mean_in_flight: float  # sampled beside the requests, for Little's law
     in_flight_samples: int
     max_in_flight: int
+    failed_s: float = (
+        0.0  # time that failed requests were in flight, in sum: they are in mean_in_flight, not in `service`
+    )
 
 
 class Recording(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from loadtest.recording import Phase
 from slo.objective import Judgement, Outcome
 
 SCHEMA = "primetrade.load/1"
@@ -79,6 +80,14 @@ class Bin(msgspec.Struct, frozen=True):
     count: int
 
 
+class Percentile(msgspec.Struct, frozen=True):
+    """One line of the latency table: `share` percent of ok answers took at most this long."""
+
+    share: float  # 99.9
+    response_ms: float  # from the intended start
+    service_ms: float  # from the send
+
+
 class ErrorRow(msgspec.Struct, frozen=True):
     """Failed requests of one kind on one route by one slot."""
 
@@ -125,3 +134,6 @@ class Result(msgspec.Struct, frozen=True):
     usage: tuple[Usage, ...] = ()
     facts: tuple[Fact, ...] = ()
     machine: tuple[Fact, ...] = ()
+    percentiles: tuple[Percentile, ...] = ()
+    thresholds_ms: tuple[float, ...] = ()  # the service-wide latency bounds, for lines in the charts
+    phases: tuple[Phase, ...] = ()
