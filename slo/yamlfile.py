@@ -83,9 +83,12 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(None, None, f"{node.value} is not a finite number", node.start_mark)
         return value
 
+    def construct_text(self, node: yaml.ScalarNode) -> str:
+        return str(node.value)
+
 
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_finite)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_scalar)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_text)
 
 
 def load(path: str | Path, type: type[T]) -> T:  # noqa: A002 - the name msgspec gives it
