@@ -1,0 +1,77 @@
+"""Real servers for every test: one PostgreSQL and one Valkey per xdist worker."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from scripts.local import postgres, valkey
+from scripts.local.ports import free_port
+from scripts.local.processes import stop
+
+# The tests' data is thrown away: these servers need not survive a power cut.
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the maintenance database of a real server, one per xdist worker."""
+    home, port, password = tmp_path_factory.mktemp("postgresql"), free_port(), secrets.token_hex(16)
+    process = postgres.launch(home, port, password, NOT_DURABLE)
+    try:
+        postgres.wait(process, port, password, print)
+        yield postgres.url(port, password, "postgres")
+    finally:
+        stop(home, postgres.NAME, process, postgres.STOP_GRACE_S, postgres.STOP_SIGNAL)
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_server: str) -> Callable[..., str]:
+    """A function that makes an empty database, or a copy of one (`template=its name`), and returns its URL."""
+    numbers = itertools.count(1)
+
+    def create(template: str = "template1") -> str:
+        name = f"test_{next(numbers)}"
+        with psycopg.connect(postgres_server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return postgres_server.removesuffix("/postgres") + f"/{name}"
+
+    return create
+
+
+@pytest.fixture(scope="module")
+def postgres_url(new_database: Callable[..., str]) -> str:
+    """An empty database of the module's own."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real server, one per xdist worker."""
+    home, port, password = tmp_path_factory.mktemp("valkey"), free_port(), secrets.token_hex(16)
+    process = valkey.launch(home, port, password)
+    try:
+        valkey.wait(process, port, password, print)
+        yield valkey.url(port, password)
+    finally:
+        stop(home, valkey.NAME, process, valkey.STOP_GRACE_S)
+
+
+@pytest.fixture
+def redis_url(valkey_server: str) -> str:
+    """The worker's server, emptied for this test."""
+    with redis.Redis.from_url(valkey_server, socket_timeout=5) as client:
+        client.flushall()
+    return valkey_server
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home for a local system."""
+    return tmp_path / "home"
