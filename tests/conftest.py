@@ -11,9 +11,11 @@ import psycopg
 import pytest
 import redis
 
-from scripts.local import postgres, valkey
+from scripts.local import postgres, system, valkey
 from scripts.local.ports import free_port
 from scripts.local.processes import stop
+from scripts.local.slots import SlotSpec
+from scripts.local.state import State
 
 # The tests' data is thrown away: these servers need not survive a power cut.
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
@@ -75,3 +77,25 @@ def redis_url(valkey_server: str) -> str:
 def home(tmp_path: Path) -> Path:
     """An empty home for a local system."""
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def artefact() -> Callable[..., SlotSpec]:
+    """A function that makes the spec of a slot's twin: `artefact("1.1.0", FAULT_LATENCY_MS="50")`."""
+    program = str(Path(__file__).parent / "local" / "artefact.py")
+
+    def spec(version: str, **env: str) -> SlotSpec:
+        return SlotSpec(version=version, command=("{python}", program), env=env)
+
+    return spec
+
+
+@pytest.fixture
+def edge(home: Path, artefact: Callable[..., SlotSpec], monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
+    """A local system with Envoy and the twin 1.0.0 in blue, all the traffic on it, and no database or cache."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    try:
+        yield system.up(home, print, first=artefact("1.0.0"), migrate=lambda url, report: None)
+    finally:
+        system.down(home, print)

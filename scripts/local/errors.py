@@ -25,3 +25,7 @@ class SettingsError(LocalError):
 
 class NotUpError(LocalError):
     """There is no local system under this home."""
+
+
+class ProbeError(LocalError):
+    """A slot or Envoy gave no answer to a question over HTTP."""

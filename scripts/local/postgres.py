@@ -68,6 +68,15 @@ def url(port: int, password: str, database: str = DATABASE) -> str:
     return f"postgresql://{USER}:{password}@{LOOPBACK}:{port}/{database}"
 
 
+def client_environment(database_url: str) -> dict[str, str]:
+    """The variables that lead libpq's programs (psql, pg_dump) to a database."""
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415  # slow to import, and `--help` needs none of it
+
+    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    names |= {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "options": "PGOPTIONS"}
+    return {names[key]: str(value) for key, value in conninfo_to_dict(database_url).items() if key in names}
+
+
 def server_argv(data: Path, port: int, settings: dict[str, str]) -> list[str]:
     """The command line of the server."""
     options = [part for key, value in {**SETTINGS, **settings}.items() for part in ("-c", f"{key}={value}")]

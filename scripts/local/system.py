@@ -1,0 +1,202 @@
+"""The whole local system: up, down, status. `up` mends what is missing, so it is also what to run after any crash."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from scripts.local import envoy, postgres, slots, valkey
+from scripts.local.envoy_config import SLOTS, Routes
+from scripts.local.errors import LocalError, NotUpError, PortTakenError, ProbeError, SettingsError
+from scripts.local.ports import free_port, holder, is_free
+from scripts.local.processes import Process, Report, alive, mark_name, marked, stop, wait_ready
+from scripts.local.slots import Slot, SlotSpec, read_slot, start_slot
+from scripts.local.state import State, lock, new_state, read_state, write_state
+
+FIRST = SlotSpec(version="1.0.0")
+_SLOT_READY_S = 60.0
+_PROBE_S = 2.0
+# In the order of stopping: slots lose their traffic first, the database goes last.
+_STOPPING: dict[str, tuple[float, signal.Signals]] = {
+    **{slots.process_name(name): (slots.STOP_GRACE_S, signal.SIGTERM) for name in SLOTS},
+    envoy.NAME: (envoy.STOP_GRACE_S, signal.SIGTERM),
+    valkey.NAME: (valkey.STOP_GRACE_S, signal.SIGTERM),
+    postgres.NAME: (postgres.STOP_GRACE_S, postgres.STOP_SIGNAL),
+}
+
+Migrate = Callable[[str, Report], object]
+
+
+def migrate_app(database_url: str, report: Report) -> None:
+    """Bring the task API's schema up to date."""
+    from app.migrate import migrate  # noqa: PLC0415  # only `up` needs the application
+
+    migrate(database_url, report)
+
+
+def up(
+    home: Path, report: Report, *, first: SlotSpec = FIRST, migrate: Migrate = migrate_app, port: int | None = None
+) -> State:
+    """Start what does not run: servers, edge, schema, and the slots as they last were (`first` in blue when none was).
+
+    `port` fixes the edge's port. Raises LocalError; what was started stays up, and the next `up` goes on from there.
+    """
+    with lock(home):
+        try:
+            return _up(home, report, first, migrate, port)
+        except OSError as exc:
+            if exc.errno != errno.ENOSPC:
+                raise
+            raise LocalError(f"the disk that holds {home} is full: free some space, then run `up` again") from exc
+
+
+def _up(home: Path, report: Report, first: SlotSpec, migrate: Migrate, port: int | None) -> State:
+    state = _settle(home, port)
+    state, database = _ensure(state, postgres.NAME, report)
+    state, cache = _ensure(state, valkey.NAME, report)
+    if envoy.read_routes(home) is None:
+        write_state(state)
+        envoy.write_routes(home, Routes(blue=100, green=0))
+    for name in SLOTS:
+        if read_slot(home, name) is None:
+            envoy.write_endpoints(home, name, None)
+    state, edge = _ensure(state, envoy.NAME, report)
+    if database:
+        postgres.wait(database, state.postgres_port, state.postgres_password, report)
+    if cache:
+        valkey.wait(cache, state.valkey_port, state.valkey_password, report)
+    if edge:
+        envoy.wait(edge, state, report)
+    migrate(state.database_url, report)
+    _ensure_slots(home, state, first, report)
+    report(f"up: {state.edge_url}")
+    return state
+
+
+def _settle(home: Path, port: int | None) -> State:
+    """The state to bring up: what was kept, with the servers that the environment names now."""
+    try:
+        kept = read_state(home)
+    except NotUpError:
+        kept = new_state(home)
+    running = [process.name for process in kept.processes.values() if alive(process)]
+    wanted = msgspec.structs.replace(
+        kept,
+        database_url=os.environ.get("DATABASE_URL") or kept.own_database_url,
+        redis_url=os.environ.get("REDIS_URL") or kept.own_redis_url,
+        edge_port=port or kept.edge_port,
+        edge_port_fixed=kept.edge_port_fixed or port is not None,
+    )
+    for field, names in (("database_url", "DATABASE_URL"), ("redis_url", "REDIS_URL"), ("edge_port", "--port")):
+        if running and getattr(wanted, field) != getattr(kept, field):
+            raise SettingsError(
+                f"{names} differs from what the running system ({', '.join(running)}) was started with: "
+                "run `primetrade local down` first, or give the same value"
+            )
+    write_state(wanted)
+    return wanted
+
+
+def _ensure(state: State, name: str, report: Report) -> tuple[State, Process | None]:
+    """Start a server that does not run, unless the environment names one in its place."""
+    home = Path(state.home)
+    if not state.embeds(name):
+        report(f"{name}: not started, the environment names a server")
+        return state, None
+    recorded = state.processes.get(name)
+    if recorded and alive(recorded):
+        report(f"{name}: already running (pid {recorded.pid})")
+        return state, recorded
+    stop(home, name, None, *_STOPPING[name])  # started by a command that was killed before it wrote it down
+    state = _with_free_ports(state, name, report)
+    write_state(state)
+    process = _launch(state, name)
+    state = msgspec.structs.replace(state, processes={**state.processes, name: process})
+    write_state(state)
+    report(f"{name}: started (pid {process.pid})")
+    return state, process
+
+
+def _launch(state: State, name: str) -> Process:
+    if name == postgres.NAME:
+        return postgres.launch(Path(state.home), state.postgres_port, state.postgres_password)
+    if name == valkey.NAME:
+        return valkey.launch(Path(state.home), state.valkey_port, state.valkey_password)
+    return envoy.launch(state)
+
+
+def _with_free_ports(state: State, name: str, report: Report) -> State:
+    """Keep a server's ports; one that a stranger took is replaced, unless the user fixed it."""
+    fields = {postgres.NAME: ("postgres_port",), valkey.NAME: ("valkey_port",)}
+    changes: dict[str, int | str] = {}
+    for field in fields.get(name, ("edge_port", "envoy_admin_port")):
+        port = getattr(state, field)
+        if is_free(port):
+            continue
+        if field == "edge_port" and state.edge_port_fixed:
+            raise PortTakenError(f"port {port} is held by {holder(port)}: end it, or choose another with `--port`")
+        changes[field] = free_port()
+        report(f"{name}: port {port} is held by {holder(port)}, taking {changes[field]}")
+    state = msgspec.structs.replace(state, **changes)
+    urls = {postgres.NAME: {"database_url": state.own_database_url}, valkey.NAME: {"redis_url": state.own_redis_url}}
+    return msgspec.structs.replace(state, **urls.get(name, {}))
+
+
+def _ensure_slots(home: Path, state: State, first: SlotSpec, report: Report) -> None:
+    """Restart the slots that were there and died; with none, start the first release. Wait for those with traffic."""
+    routes = envoy.read_routes(home)
+    known = {name: slot for name in SLOTS if (slot := read_slot(home, name))}
+    if not known:
+        known = {"blue": start_slot(home, state, "blue", first)}
+        routes = envoy.write_routes(home, Routes(blue=100, green=0))
+    for name, slot in known.items():
+        if not alive(slot.process):
+            slot = start_slot(home, state, name, slot.spec)  # noqa: PLW2901  # the slot's new process
+        report(f"slot {name}: {slot.spec.version} (pid {slot.process.pid}, port {slot.port})")
+        if routes and getattr(routes, name):
+            wait_ready(slot.process, partial(_unready, state, slot), _SLOT_READY_S, report)
+
+
+def _unready(state: State, slot: Slot) -> str | None:
+    try:
+        status, _ = slots.probe(slot, "/readyz", _PROBE_S)
+        if status != 200:
+            return f"/readyz answers {status}"
+        return None if envoy.healthy(state, slot.name) == slot.port else "Envoy has not seen it healthy"
+    except ProbeError as exc:
+        return str(exc)
+
+
+def down(home: Path, report: Report) -> None:
+    """End every process of this home, written down or not; data, ports and releases are kept for the next `up`.
+
+    Raises LockedError while another command changes the home.
+    """
+    if not home.exists():
+        report(f"nothing runs under {home}")
+        return
+    with lock(home):
+        recorded = _recorded(home)
+        found = {mark_name(process) for process in marked(home)}
+        found |= {name for name, process in recorded.items() if alive(process)}
+        for name in sorted(found, key=lambda name: [*_STOPPING, name].index(name)):
+            stop(home, name, recorded.get(name), *_STOPPING.get(name, (5.0, signal.SIGTERM)))
+            report(f"{name}: stopped")
+        report("down: nothing left running" if found else f"nothing runs under {home}")
+
+
+def _recorded(home: Path) -> dict[str, Process]:
+    """The processes that were written down; a file that cannot be read is no reason not to stop the rest."""
+    recorded: dict[str, Process] = {}
+    try:
+        recorded |= read_state(home).processes
+        recorded |= {slot.process.name: slot.process for name in SLOTS if (slot := read_slot(home, name))}
+    except LocalError:
+        return recorded
+    return recorded

@@ -1,0 +1,123 @@
+"""A slot's twin: the smallest program that a slot can run, on the standard library alone.
+
+It takes the application's variables (PORT, ADMIN_PORT, SLOT, APP_VERSION, ADMIN_TOKEN, FAULT_*) and answers on the same
+ports and paths. Every traffic answer tells what the slot saw: version, path, headers, and the monotonic time (ns, the
+same clock in every process of the machine) at which the request began.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import FrameType
+
+ENV = os.environ
+FAULTS: dict[str, float] = {
+    "error_share": float(ENV.get("FAULT_ERROR_SHARE", "0")),
+    "latency_ms": float(ENV.get("FAULT_LATENCY_MS", "0")),
+    "unready": float(ENV.get("FAULT_UNREADY", "0")),
+    "hang": float(ENV.get("FAULT_HANG", "0")),
+}
+DRAINING = threading.Event()
+IN_FLIGHT: set[int] = set()  # threads now answering
+
+
+class Answer(BaseHTTPRequestHandler):
+    """JSON over keep-alive connections, each answer in one write."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def answer(self, status: int, body: object) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        if DRAINING.is_set():
+            self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
+
+    def body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("content-length", "0")))
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing per request."""
+
+
+class Traffic(Answer):
+    def respond(self) -> None:
+        began = time.monotonic_ns()
+        IN_FLIGHT.add(threading.get_ident())
+        self.body()
+        while FAULTS["hang"]:
+            time.sleep(0.01)
+        time.sleep(FAULTS["latency_ms"] / 1000)
+        failed = random.random() < FAULTS["error_share"]
+        seen = {"version": ENV["APP_VERSION"], "slot": ENV["SLOT"], "path": self.path, "began": began}
+        self.answer(500 if failed else 200, {**seen, "headers": dict(self.headers)})
+        IN_FLIGHT.discard(threading.get_ident())
+
+    do_GET = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815  # the standard library asks for these names
+
+
+class Admin(Answer):
+    def do_GET(self) -> None:
+        ready = not (FAULTS["unready"] or DRAINING.is_set())
+        version = {
+            "version": ENV["APP_VERSION"],
+            "slot": ENV["SLOT"],
+            "schema": {"min": 1, "max": 9},
+            "pid": os.getpid(),
+        }
+        found = {
+            "/livez": (200, {}),
+            "/startupz": (200, {}),
+            "/readyz": (200 if ready else 503, {}),
+            "/version": (200, version),
+        }
+        self.answer(*found.get(self.path, (404, {})))
+
+    def do_POST(self) -> None:
+        wish = json.loads(self.body() or b"{}")
+        if self.headers.get("authorization") != f"Bearer {ENV['ADMIN_TOKEN']}":
+            self.answer(401, {})
+        elif self.path == "/admin/drain":
+            (DRAINING.set if wish["draining"] else DRAINING.clear)()
+            self.answer(200, wish)
+        elif self.path == "/admin/faults":
+            FAULTS.update(wish)
+            self.answer(200, FAULTS)
+        else:
+            self.answer(404, {})
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+
+def finish(signum: int, frame: FrameType | None) -> None:
+    """Answer what is in flight, at most 5 s, then go."""
+    DRAINING.set()
+    deadline = time.monotonic() + 5
+    while IN_FLIGHT and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    if ENV.get("FAULT_CRASH_AT_START", "0") == "1":
+        sys.exit("FAULT_CRASH_AT_START is set")
+    signal.signal(signal.SIGTERM, finish)
+    admin = Server(("127.0.0.1", int(ENV["ADMIN_PORT"])), Admin)
+    threading.Thread(target=admin.serve_forever, daemon=True).start()
+    Server(("127.0.0.1", int(ENV["PORT"])), Traffic).serve_forever()
