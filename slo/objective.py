@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 import msgspec
@@ -35,11 +36,15 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
-class Objective(msgspec.Struct, frozen=True):
+SHARES = frozenset({Kind.LATENCY, Kind.ERRORS, Kind.AVAILABILITY})  # kinds whose target is a share, not an amount
+
+
+class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One target.
 
     `target` is the least good share (0 to 1) for latency, errors and availability, and the least amount for
-    throughput (requests/s), users and data (bytes).
+    throughput (requests/s), users and data (bytes). Raises ValueError, "FIELD: what was found; what to do", for a
+    field that does not fit the kind.
     """
 
     name: str
@@ -50,13 +55,62 @@ class Objective(msgspec.Struct, frozen=True):
     threshold_ms: float | None = None
     window_days: float | None = None
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9-]+", self.name):
+            raise ValueError(f"name: {self.name!r} is not a name; use small letters, digits and hyphens")
+        if not self.says.strip():
+            raise ValueError("says: is empty; write the sentence a person reads in the report")
+        if self.kind in SHARES:
+            _refuse_share(self.target)
+        elif self.target <= 0:
+            raise ValueError(f"target: {self.target:g} asks for nothing; write an amount above 0")
+        _refuse_fit(self.kind, Kind.LATENCY, "threshold_ms", self.threshold_ms, "milliseconds")
+        _refuse_fit(self.kind, Kind.AVAILABILITY, "window_days", self.window_days, "days")
 
-class RouteObjective(msgspec.Struct, frozen=True):
+
+def _refuse_share(target: float) -> None:
+    if 1 < target <= 100:
+        raise ValueError(f"target: {target:g} is not a share between 0 and 1; write {target / 100:.10g}")
+    if not 0 < target < 1:
+        raise ValueError(f"target: {target:g} is not a share between 0 and 1, both excluded; write one such as 0.999")
+
+
+def _refuse_fit(kind: Kind, owner: Kind, field: str, value: float | None, unit: str) -> None:
+    """Refuse a field missing where `owner` needs it, given where no other kind reads it, or not above 0."""
+    if kind is owner and value is None:
+        raise ValueError(f"{field}: is missing, and {kind} needs it; add {field} in {unit}")
+    if kind is not owner and value is not None:
+        raise ValueError(f"{field}: {kind} has none; remove it, or make the kind {owner}")
+    if value is not None and value <= 0:
+        raise ValueError(f"{field}: {value:g} is not above 0; write {unit}")
+
+
+class RouteObjective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A stricter or looser latency target for one route, judged beside the objectives."""
 
     route: str  # "POST /auth/login": method and route template, as the metrics name it
     threshold_ms: float
     target: float
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Z]+ /\S*", self.route):
+            raise ValueError(
+                f"route: {self.route!r} is not a method and a path; write one such as GET /tasks/{{task_id}}"
+            )
+        _refuse_share(self.target)
+        _refuse_fit(Kind.LATENCY, Kind.LATENCY, "threshold_ms", self.threshold_ms, "milliseconds")
+
+    def objective(self) -> Objective:
+        """The same target as an objective that a load run judges, for `slo.verdict.judge_share`."""
+        words = f"{self.target:.10%}".rstrip("0%").rstrip(".")
+        return Objective(
+            name=re.sub(r"[^a-z0-9]+", "-", self.route.lower()).strip("-"),
+            kind=Kind.LATENCY,
+            target=self.target,
+            judged_by=Judge.LOAD,
+            says=f"{words} % of {self.route} under {self.threshold_ms:g} ms",
+            threshold_ms=self.threshold_ms,
+        )
 
 
 class Targets(msgspec.Struct, frozen=True):
