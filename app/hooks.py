@@ -1,0 +1,112 @@
+"""What happens around every request on the traffic port: its id, faults, headers, metrics, log line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+
+from flask import Flask, Request, Response, request
+from werkzeug.exceptions import HTTPException
+
+from app import logs, security
+from app.call import Call, current
+from app.problems import CONTENT_TYPE, Problem
+from app.runtime import Runtime
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+
+SLUGS = {
+    400: "malformed-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    408: "body-timeout",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+}
+
+
+def install(app: Flask, runtime: Runtime) -> None:
+    """Hang the hooks into an application."""
+    settings = runtime.settings
+    trusted = security.trust(settings.trusted_proxies)
+
+    def begin() -> Response | None:
+        incoming: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to its object
+        client, request_id = _origin(incoming, trusted(incoming.remote_addr or ""))
+        current.set(Call(runtime, client, request_id))
+        runtime.faults.apply()
+        return security.preflight(incoming, settings.cors_origins)
+
+    def finish(response: Response) -> Response:
+        call = current.get()
+        incoming: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+        for name, value in security.HEADERS:
+            response.headers.add(name, value)
+        response.headers.add("X-Request-Id", call.request_id)
+        origin = incoming.environ.get("HTTP_ORIGIN")
+        if origin is not None:
+            security.allow_origin(response, origin, settings.cors_origins)
+        seconds = time.monotonic() - call.started
+        method = incoming.method if incoming.method in METHODS else "OTHER"
+        runtime.metrics.observe(method, call.route, response.status_code, seconds)
+        _log(runtime, call, method, response.status_code, seconds)
+        return response
+
+    app.before_request(begin)
+    app.after_request(finish)
+    app.register_error_handler(Exception, answer_error)
+
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def answer_error(exc: Exception) -> Response:
+    """Any exception as a problem; what we did not foresee is logged whole and shown as nothing but its request id."""
+    request_id = current.get().request_id
+    if isinstance(exc, Problem):
+        problem = exc
+    elif isinstance(exc, HTTPException):
+        problem = Problem(SLUGS.get(exc.code or 500, "malformed-request"), headers=_allow(exc))
+    else:
+        logs.event(logging.ERROR, "unhandled", exc_info=exc, request_id=request_id)
+        problem = Problem("internal-error", "The request id names the entry in our log.")
+    return Response(problem.body(request_id), problem.status, dict(problem.headers), content_type=CONTENT_TYPE)
+
+
+def _allow(exc: HTTPException) -> dict[str, str]:
+    allow = dict(exc.get_headers()).get("Allow")
+    return {"Allow": allow} if allow else {}
+
+
+def _origin(incoming: Request, trusted: bool) -> tuple[str, str]:
+    """The client's address and the request's id: the edge's word where the edge speaks, else our own."""
+    environ = incoming.environ
+    client = incoming.remote_addr or "unknown"
+    if trusted:
+        forwarded = environ.get("HTTP_X_FORWARDED_FOR")
+        if forwarded:
+            client = forwarded.rpartition(",")[2].strip() or client
+        request_id = environ.get("HTTP_X_REQUEST_ID", "")
+        if REQUEST_ID.fullmatch(request_id):
+            return client, request_id
+    return client, os.urandom(16).hex()
+
+
+def _log(runtime: Runtime, call: Call, method: str, status: int, seconds: float) -> None:
+    logs.event(
+        logging.INFO,
+        "request",
+        slot=runtime.settings.slot,
+        version=runtime.settings.app_version,
+        method=method,
+        route=call.route,
+        status=status,
+        ms=round(seconds * 1000, 2),
+        user_id=call.user_id,
+        client=call.client,
+        request_id=call.request_id,
+        database_ms=round(call.database_s * 1000, 2),
+        cache_ms=round(call.cache_s * 1000, 2),
+    )

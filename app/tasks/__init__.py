@@ -1,0 +1,1 @@
+"""Tasks: what they are, who may do what, pages and statistics."""
