@@ -47,7 +47,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """What two slots' counts say. `difference` is the new bad share minus the old; None where a slot has no requests."""
+    """What two slots' counts say. `difference` is new bad share minus old; None where a slot has no requests."""
 
     outcome: Outcome
     difference: float | None
