@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -14,6 +15,7 @@ POOL_LIMIT = 20
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Secret = Annotated[str, Meta(min_length=MIN_SECRET)]
+Origin = Annotated[str, Meta(pattern=r"^https?://[^/]+$")]  # as browsers send it: no path, no final slash
 Service = Literal["auth", "users", "tasks"]
 
 
@@ -45,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper, kw_only=True):
     threads: Annotated[
         int, Meta(description="Request threads; the pool opens at most this many connections.", ge=1, le=64)
     ] = 8
-    cors_origins: Annotated[tuple[str, ...], Meta(description="Comma-separated exact origins let in by CORS.")] = ()
+    cors_origins: Annotated[tuple[Origin, ...], Meta(description="Comma-separated exact origins let in by CORS.")] = ()
     trusted_proxies: Annotated[
         tuple[str, ...],
         Meta(description="Comma-separated addresses or networks whose X-Forwarded-For and X-Request-Id count."),
@@ -83,9 +85,19 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper, kw_only=True):
             else:
                 found[field.encode_name] = text
         try:
-            return msgspec.convert(found, cls, strict=False)
+            settings = msgspec.convert(found, cls, strict=False)
+            for proxy in settings.trusted_proxies:
+                _check_network(proxy)
         except msgspec.ValidationError as exc:
             raise SettingsError(f"environment: {str(exc).replace('$.', '$')}; see the settings in docs/app.md") from exc
+        return settings
+
+
+def _check_network(proxy: str) -> None:
+    try:
+        ipaddress.ip_network(proxy)
+    except ValueError as exc:
+        raise SettingsError(f"environment: TRUSTED_PROXIES: {exc}") from None
 
 
 def _json_object(text: str) -> Any:

@@ -1,0 +1,132 @@
+"""Tasks: what can be written can be read, changed, counted and deleted."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.app.world import Api
+
+
+def test_a_task_is_created_with_defaults_and_read_back(api: Api) -> None:
+    owner = api.person()
+    answer = api.post("/tasks", {"title": "Write it down"}, owner)
+    task = answer.get_json()
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"/tasks/{task['id']}"
+    assert (task["owner"], task["user_id"], task["status"], task["priority"], task["version"]) == (
+        owner.name,
+        owner.id,
+        "todo",
+        3,
+        1,
+    )
+    assert (task["description"], task["due_at"], task["assignee_id"]) == ("", None, None)
+    assert api.get(f"/tasks/{task['id']}", owner).get_json() == task
+
+
+def test_a_patch_changes_the_fields_named_and_no_other(api: Api) -> None:
+    owner = api.person()
+    task = api.task(owner, description="keep me", due_at="2027-01-02T03:04:05+02:00")
+    assert task["due_at"] == "2027-01-02T01:04:05Z"
+    changed = api.call("PATCH", f"/tasks/{task['id']}", owner, json={"title": "new", "due_at": None}).get_json()
+    expected = {**task, "title": "new", "due_at": None, "version": 2, "updated_at": changed["updated_at"]}
+    assert expected == changed
+    assert changed["updated_at"] > task["updated_at"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"title": ""},
+        {"title": "x" * 201},
+        {"title": None},
+        {"status": "later"},
+        {"priority": 0},
+        {"priority": 6},
+        {"priority": "high"},
+        {"due_at": "2027-01-02T03:04:05"},
+        {"due_at": "tomorrow"},
+        {"title": "a NUL \0 inside"},
+        {"nonsense": 1},
+    ],
+)
+def test_a_patch_that_makes_no_sense_changes_nothing(api: Api, body: dict[str, object]) -> None:
+    owner = api.person()
+    task = api.task(owner)
+    assert api.call("PATCH", f"/tasks/{task['id']}", owner, json=body).status_code == 422
+    assert api.get(f"/tasks/{task['id']}", owner).get_json() == task
+
+
+def test_if_match_writes_only_over_the_version_that_was_read(api: Api) -> None:
+    owner = api.person()
+    path = f"/tasks/{api.task(owner)['id']}"
+
+    def patch(title: str, tag: str) -> int:
+        return api.call("PATCH", path, owner, json={"title": title}, headers={"If-Match": tag}).status_code
+
+    assert patch("second", '"1"') == 200
+    assert patch("stale", '"1"') == 412
+    assert api.call("DELETE", path, owner, headers={"If-Match": '"1"'}).status_code == 412
+    assert patch("any", "*") == 200
+    assert patch("nonsense", "3") == 422
+    read = api.get(path, owner)
+    assert (read.get_json()["title"], read.headers["ETag"]) == ("any", '"3"')
+
+
+def test_a_deleted_task_is_gone(api: Api) -> None:
+    owner = api.person()
+    path = f"/tasks/{api.task(owner)['id']}"
+    deleted = api.call("DELETE", path, owner)
+    assert (deleted.status_code, deleted.data) == (204, b"")
+    assert api.get(path, owner).status_code == 404
+    assert api.call("DELETE", path, owner).status_code == 404
+
+
+def test_a_task_is_assigned_seen_by_its_assignee_and_taken_back(api: Api) -> None:
+    owner, assignee = api.person(), api.person()
+    path = f"/tasks/{api.task(owner)['id']}"
+    assert api.get(path, assignee).status_code == 404
+    assigned = api.post(f"{path}/assign", {"assignee_id": assignee.id}, owner).get_json()
+    assert (assigned["assignee_id"], assigned["owner"]) == (assignee.id, owner.name)
+    assert api.get("/tasks", assignee).get_json()["items"] == [assigned]
+    assert api.post(f"{path}/assign", {"assignee_id": None}, owner).get_json()["assignee_id"] is None
+    assert api.get(path, assignee).status_code == 404
+    assert api.get("/tasks", assignee).get_json()["items"] == []
+
+
+def test_an_assignee_who_does_not_exist_is_refused(api: Api) -> None:
+    owner = api.person()
+    answer = api.post(f"/tasks/{api.task(owner)['id']}/assign", {"assignee_id": 10**15}, owner)
+    assert (answer.status_code, answer.get_json()["type"]) == (422, "urn:primetrade:problem:unknown-assignee")
+
+
+def test_the_list_is_filtered_by_status_and_priority(api: Api) -> None:
+    owner = api.person()
+    wanted = api.task(owner, status="done", priority=1)
+    api.task(owner, status="done", priority=2)
+    api.task(owner, status="todo", priority=1)
+    assert api.get("/tasks?status=done&priority=1", owner).get_json() == {"items": [wanted], "next_cursor": None}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=101", "limit=1000000000", "limit=x", "status=x", "priority=9", "offset=3", "limit=1&limit=2"],
+)
+def test_a_query_out_of_range_is_refused(api: Api, query: str) -> None:
+    assert api.get(f"/tasks?{query}", api.person()).status_code == 422
+
+
+def test_statistics_count_ones_own_tasks_and_follow_every_write(api: Api) -> None:
+    owner, other = api.person(), api.person()
+    api.task(other)
+    first = api.task(owner, due_at="2020-01-01T00:00:00Z")
+    api.task(owner, status="in_progress")
+    stats = {"total": 2, "todo": 1, "in_progress": 1, "done": 0, "overdue": 1, "unassigned": 2}
+    assert api.get("/tasks/stats", owner).get_json() == stats
+    api.call("PATCH", f"/tasks/{first['id']}", owner, json={"status": "done"})
+    stats |= {"todo": 0, "done": 1, "overdue": 0}
+    assert api.get("/tasks/stats", owner).get_json() == stats
+    api.call("DELETE", f"/tasks/{first['id']}", owner)
+    stats |= {"total": 1, "done": 0, "unassigned": 1}
+    assert api.get("/tasks/stats", owner).get_json() == stats
