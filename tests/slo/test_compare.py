@@ -65,8 +65,8 @@ slots = st.builds(Counts, st.integers(1, 20_000), st.integers(0, 400))
             Outcome.INCONCLUSIVE,
             (
                 "10 of 3,010 failed (0.332 %) in the new slot, 0 of 3,000 failed (0 %) in the old; with 95 % "
-                "confidence between 0.15 and 0.563 points worse, 0.5 allowed: inconclusive; 3,000 requests per slot let "
-                "an equally good one pass in 80 of 100 cases, not in this"
+                "confidence between 0.15 and 0.563 points worse, 0.5 allowed: inconclusive; 3,000 requests per slot "
+                "let an equally good one pass in 80 of 100 cases, not in this"
             ),
         ),
     ],

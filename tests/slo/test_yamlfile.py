@@ -94,7 +94,7 @@ REFUSALS = [
     ),
     (STEP + "    mode: mid\n", "plan.yaml:4: steps[0].mode: invalid enum value 'mid'; one of fast, slow is expected"),
     (
-        STEP + "    env:\n      A: b\n      B: 1\n",
+        STEP + "    env:\n      A: b\n      B: 1\nrate: x\n",
         "plan.yaml:6: steps[0].env.B: expected text, got a whole number, found",
     ),
     ("name: x\nsteps:\n  - weight: 101\n", "plan.yaml:3: steps[0].weight: expected a whole number <= 100, found '101'"),
