@@ -13,7 +13,7 @@ import psutil
 
 from scripts.local.errors import StartError
 from scripts.local.ports import LOOPBACK
-from scripts.local.processes import Process, Report, start, wait_ready
+from scripts.local.processes import Process, Report, environment, start, wait_ready
 
 NAME = "postgresql"
 USER = "primetrade"
@@ -99,7 +99,8 @@ def init(home: Path, password: str) -> Path:
     collation = ("--encoding=UTF8", "--locale-provider=builtin", "--locale=C", "--builtin-locale=C.UTF-8")
     access = (f"--username={USER}", f"--pwfile={secret}", "--auth=scram-sha-256")
     argv = [*unprivileged(), program("initdb"), "-D", str(half), *access, *collation]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=_INITDB_S, check=False, cwd=base)
+    marked = environment(home, NAME)  # a command killed meanwhile leaves an initdb that is found by its mark
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=_INITDB_S, check=False, cwd=base, env=marked)
     secret.unlink()
     if done.returncode:
         shutil.rmtree(half, ignore_errors=True)

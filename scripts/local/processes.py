@@ -48,8 +48,6 @@ def start(
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
-    environment = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
-    environment |= {**(env or {}), MARK: f"{name}@{home}"}
     with log.open("wb") as output:
         try:
             child = subprocess.Popen(
@@ -57,7 +55,7 @@ def start(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=environment(home, name, env),
                 cwd=cwd or home,
                 start_new_session=True,
             )
@@ -65,6 +63,12 @@ def start(
             raise StartError(f"{name}: cannot run {argv[0]}: {exc.strerror}; is it installed and executable?") from exc
     child.returncode = 0  # it outlives us by design: Popen must not warn about it
     return Process(child.pid, psutil.Process(child.pid).create_time(), name, str(log))
+
+
+def environment(home: Path, name: str, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a process of ours: a little of this one's, `env`, and the mark."""
+    passed_on = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
+    return {**passed_on, **(env or {}), MARK: f"{name}@{home}"}
 
 
 def alive(process: Process) -> bool:

@@ -70,8 +70,9 @@ def start_slot(home: Path, state: State, name: str, spec: SlotSpec) -> Slot:
     argv = [sys.executable if word == "{python}" else word for word in spec.command]
     process = start(home, process_name(name), argv, env=slot_env(state, name, spec, port, admin_port), cwd=ROOT)
     slot = Slot(name, spec, process, port, admin_port, digest(spec))
-    replace_file(_path(home, name), msgspec.json.format(msgspec.json.encode(slot)))
     envoy.write_endpoints(home, name, (port, admin_port))
+    # Last: a slot that is written down is known to the edge, wherever this was interrupted.
+    replace_file(_path(home, name), msgspec.json.format(msgspec.json.encode(slot)))
     return slot
 
 

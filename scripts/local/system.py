@@ -61,11 +61,10 @@ def _up(home: Path, report: Report, first: SlotSpec, migrate: Migrate, port: int
     state, database = _ensure(state, postgres.NAME, report)
     state, cache = _ensure(state, valkey.NAME, report)
     if envoy.read_routes(home) is None:
-        write_state(state)
         envoy.write_routes(home, Routes(blue=100, green=0))
     for name in SLOTS:
-        if read_slot(home, name) is None:
-            envoy.write_endpoints(home, name, None)
+        slot = read_slot(home, name)
+        envoy.write_endpoints(home, name, (slot.port, slot.admin_port) if slot else None)
     state, edge = _ensure(state, envoy.NAME, report)
     if database:
         postgres.wait(database, state.postgres_port, state.postgres_password, report)
@@ -115,7 +114,6 @@ def _ensure(state: State, name: str, report: Report) -> tuple[State, Process | N
         return state, recorded
     stop(home, name, None, *_STOPPING[name])  # started by a command that was killed before it wrote it down
     state = _with_free_ports(state, name, report)
-    write_state(state)
     process = _launch(state, name)
     state = msgspec.structs.replace(state, processes={**state.processes, name: process})
     write_state(state)

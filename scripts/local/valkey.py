@@ -24,6 +24,7 @@ def config(port: int, password: str) -> str:
             f"bind {LOOPBACK}",
             f"port {port}",
             f"requirepass {password}",
+            "set-proc-title no",  # it would write over the environment, and with it the mark it is found by
             'save ""',
             "appendonly no",
             "maxmemory 128mb",
