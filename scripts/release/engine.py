@@ -1,0 +1,277 @@
+"""The release engine: each verb is a plan, carried out step by step under the lock and written to the journal.
+
+intent → act (idempotent, with a precondition) → seen → done. The route is the truth; what a killed run leaves is read
+from the route and the journal by the next verb.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+import msgspec
+
+from scripts.release.errors import Interrupted, NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
+from scripts.release.file import ReleaseFile
+from scripts.release.gate import GateFailed, GateOpen
+from scripts.release.journal import Holder
+from scripts.release.judge import needs
+from scripts.release.memory import remember
+from scripts.release.plan import MUTATING, Kind, Step, Wanted, plan_back, plan_deploy, plan_promote, plan_shift
+from scripts.release.platform import Platform
+from scripts.release.run import CutOver, OnEvent, Run, utc
+from scripts.release.signals import Stopped
+from scripts.release.situation import Phase, Situation, situation
+from scripts.release.slots import Release
+from scripts.release.status import next_command, stands
+from scripts.release.steps import CHECKS, act
+from scripts.release.supply import measured_rate, shortage
+
+OnPlan = Callable[[tuple[Step, ...]], object]
+
+
+class Verb(NamedTuple):
+    """What a command does: its plan, and the release it brings if it brings one."""
+
+    name: str
+    plan: Callable[[Situation], tuple[Step, ...]]
+    release: Release | None = None
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A verb that did what it was asked to."""
+
+    run: str
+    words: str
+    cut_overs: tuple[CutOver, ...] = ()
+    verdicts: tuple[str, ...] = ()
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who runs a verb and why, and who hears of it."""
+
+    actor: str
+    reason: str = ""
+    on_event: OnEvent = lambda at, kind, label, detail: None
+    on_plan: OnPlan = lambda steps: None  # before anything changes
+
+
+class Options(msgspec.Struct, frozen=True):
+    """How a version is deployed."""
+
+    env: dict[str, str] = {}  # laid over the file's own
+    to_preview: bool = False  # stop behind the analysis gate
+    all_at_once: bool = False  # one step of 100 % instead of the file's
+
+
+def look(platform: Platform) -> Situation:
+    """Where the service stands now; takes no lock."""
+    return situation(platform.observe(), remember(platform.journal.read()))
+
+
+def deploy(platform: Platform, file: ReleaseFile, version: str, caller: Caller, options: Options = Options()) -> Done:  # noqa: B008 - frozen
+    """Bring a version to the preview slot and, through its gates, to all users.
+
+    Raises Reverted when a gate refuses it, Undecided when a gate cannot decide, Refused or NeedsPerson when it may
+    not start, Locked, Interrupted.
+    """
+    release = file.release(version, options.env)
+    wanted = Wanted(release, _percents(file, options.all_at_once), options.to_preview)
+    verb = Verb("deploy", lambda now: plan_deploy(now, wanted, file, needs(file)), release)
+    return _run(platform, file, caller, verb)
+
+
+def promote(platform: Platform, file: ReleaseFile, caller: Caller, *, all_at_once: bool = False) -> Done:
+    """Take the release under way through the rest of its gates to all users. Raises as `deploy`."""
+    steps = _percents(file, all_at_once)
+    verb = Verb("promote", lambda now: plan_promote(now, file, needs(file), steps=steps))
+    return _run(platform, file, caller, verb)
+
+
+def shift(platform: Platform, file: ReleaseFile, percent: int, caller: Caller) -> Done:
+    """Give the release under way `percent` of the users, by a person's decision. Raises as `deploy`."""
+    return _run(platform, file, caller, Verb("shift", lambda now: plan_shift(now, percent, file)))
+
+
+def abort(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
+    """All users back to the active slot, and the release under way retired. Raises Refused when there is none."""
+
+    def plan(now: Situation) -> tuple[Step, ...]:
+        if now.phase in (Phase.EMPTY, Phase.IDLE) and not now.drift:
+            raise Refused(f"no release is under way: {stands(now)}. {next_command(now)}")
+        return plan_back(now, retire=not now.drift)
+
+    return _run(platform, file, caller, Verb("abort", plan))
+
+
+def rollback(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
+    """All users back to the slot that had them before, at once and without gates. Raises NeedsPerson without one."""
+
+    def plan(now: Situation) -> tuple[Step, ...]:
+        if not now.can_roll_back:
+            raise NeedsPerson(
+                f"there is no warm slot to roll back to: {stands(now)}. `primetrade release deploy VERSION` brings an "
+                "earlier version back through its gates"
+                + ("; `primetrade release abort` retires the preview" if now.phase is Phase.PREVIEW else "")
+            )
+        return plan_back(now, retire=False)
+
+    return _run(platform, file, caller, Verb("rollback", plan))
+
+
+def _percents(file: ReleaseFile, all_at_once: bool) -> tuple[int, ...]:
+    return (100,) if all_at_once else file.settings.steps
+
+
+def _run(platform: Platform, file: ReleaseFile, caller: Caller, verb: Verb) -> Done:
+    """Hold the lock, plan from what is there, carry the plan out; whatever happens, say how it ended."""
+    run_id = secrets.token_hex(4)
+    holder = Holder(caller.actor, run_id, verb.name, utc(platform.now()), os.getpid())
+    with platform.lock(holder) as fence:
+        run = Run(
+            platform=platform,
+            file=file,
+            verb=verb.name,
+            id=run_id,
+            fence=fence,
+            actor=caller.actor,
+            reason=caller.reason,
+            on_event=caller.on_event,
+            token="",
+        )
+        with run.signals.caught(), _told(run):
+            now = _adopted(run)
+            steps = verb.plan(now)
+            if not steps:
+                return Done(run_id, f"nothing to do: {stands(now)}")
+            caller.on_plan(steps)
+            _refuse_shortage(platform, steps)
+            run.token = now.observed.route.token
+            run.version, run.release = _subject(now, verb.release)
+            run.begun = True
+            run.note("begin", words=" → ".join(step.kind for step in steps))
+            _carry_out(run, steps, verb.release)
+            words = stands(look(platform))
+            run.note("end", outcome="done", words=words)
+            return Done(run_id, words, tuple(run.cut_overs), tuple(run.verdicts))
+
+
+def _subject(now: Situation, release: Release | None) -> tuple[str, str]:
+    """Version and digest that a run is about: those deployed, or those under way."""
+    if release:
+        return release.version, release.digest
+    slot = now.active if now.phase in (Phase.BAKING, Phase.IDLE) else now.beside
+    return slot.version, slot.digest
+
+
+def _adopted(run: Run) -> Situation:
+    """The situation; a routed slot that the journal knows nothing of is taken over as the active one."""
+    now = look(run.platform)
+    if now.memory.routed or now.phase is Phase.EMPTY:
+        return now
+    weights = now.observed.route.weights
+    step = Step(Kind.SHIFT, now.active.name, "found as it is", weights=weights)
+    run.note("adopt", step, words=f"{now.active.version} on {now.active.name}: {weights}, found without a journal")
+    return look(run.platform)
+
+
+def _refuse_shortage(platform: Platform, steps: tuple[Step, ...]) -> None:
+    """No gate is begun that the users' traffic cannot feed: it would only hold until its limit."""
+    if any(step.limit and step.requests for step in steps) and (
+        words := shortage(steps, rate := measured_rate(platform))
+    ):
+        raise Undecided(f"{words} (measured: {rate:.1f} requests/s). Nothing was changed")
+
+
+def _carry_out(run: Run, steps: tuple[Step, ...], release: Release | None) -> None:
+    """Every step in order; a gate that refuses turns the run back, a gate that cannot decide ends it where it is."""
+    step = steps[0]
+    try:
+        for step in steps:
+            _one(run, step, release)
+    except GateFailed as exc:
+        run.note("failed", step, outcome="fail", words=str(exc))
+        if run.verb in ("abort", "rollback"):
+            raise NeedsPerson(f"{step.kind} of {step.slot}: {exc}. {_state(run)}") from exc
+        _revert(run, step, str(exc))
+    except GateOpen as exc:
+        run.note("failed", step, outcome="inconclusive", words=str(exc))
+        raise Undecided(f"the {step.kind} gate of {step.slot} cannot decide: {exc}. {_state(run)}") from exc
+
+
+def _one(run: Run, step: Step, release: Release | None) -> None:
+    said = ""
+    if step.kind in MUTATING:
+        with run.signals.held():
+            run.note("intent", step, words=step.words)
+            said = act(run, step, release)
+    check = CHECKS.get(step.kind)
+    words = (check(run, step) if check else "") or said or step.words
+    gate = step.kind in (Kind.SMOKE, Kind.ANALYSIS, Kind.HOLD, Kind.BAKE)
+    run.note("done", step, outcome="pass" if gate else "", words=words)
+
+
+def _revert(run: Run, step: Step, why: str) -> None:
+    """Bring the users back, or leave them where they are, and retire the release. Always raises."""
+    verb, run.verb = run.verb, "revert"
+    now = look(run.platform)
+    run.event("refused", f"{run.version} refused by {step.kind}", why)
+    had_users = now.phase in (Phase.SHIFTING, Phase.BAKING)
+    try:
+        for back in plan_back(now, retire=now.phase is not Phase.BAKING):
+            _one(run, back, None)
+    except (GateFailed, GateOpen, NeedsPerson) as exc:
+        raise NeedsPerson(
+            f"{run.version} was refused by {step.kind} of {step.slot} ({why}), and going back failed: {exc}. "
+            f"{_state(run)}"
+        ) from exc
+    finally:
+        run.verb = verb
+    users = "its users were brought back" if had_users else "no user reached it and the route was not touched"
+    raise Reverted(
+        f"{run.version} was refused by {step.kind} of {step.slot}: {why}. {users}: {stands(look(run.platform))}"
+    )
+
+
+def _state(run: Run) -> str:
+    try:
+        now = look(run.platform)
+    except ReleaseError as exc:
+        return f"Where things stand cannot be seen: {exc}"
+    return f"Now: {stands(now)}. {next_command(now)}"
+
+
+_OUTCOMES: dict[type[ReleaseError], str] = {
+    Reverted: "reverted",
+    Undecided: "inconclusive",
+    NeedsPerson: "needs a person",
+    Refused: "refused",
+}
+
+
+@contextmanager
+def _told(run: Run) -> Iterator[None]:
+    """Write how the run ended, and add to the message where things stand."""
+    try:
+        yield
+    except Stopped as exc:
+        words = f"{exc.word} in {run.verb} {run.version}: nothing is half done. {_state(run)}"
+        _ended(run, exc.word, words)
+        raise Interrupted(words, exc.exit_code) from None
+    except RouteMoved as exc:
+        words = f"{exc}. This run stops and leaves it. {_state(run)}"
+        _ended(run, "needs a person", words)
+        raise NeedsPerson(words) from exc
+    except ReleaseError as exc:
+        outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(exc, kind)), "error")
+        _ended(run, outcome, str(exc))
+        raise
+
+
+def _ended(run: Run, outcome: str, words: str) -> None:
+    if run.begun:  # what was refused before it began changed nothing, and is no history
+        with suppress(ReleaseError):  # a full disk must not hide how the run ended
+            run.note("end", outcome=outcome, words=words)

@@ -1,0 +1,44 @@
+# ruff: noqa: N818 - named for how a run ended: most of these are not mistakes
+"""How a release can end other than done: one exception for each exit code, raised deep and shown once."""
+
+from __future__ import annotations
+
+
+class ReleaseError(Exception):
+    """Something did not work; the message names what was found, where, and what to do next."""
+
+
+class Refused(ReleaseError):
+    """A precondition is not met; nothing was changed."""
+
+
+class RouteMoved(Refused):
+    """The route is not what this run last saw or wrote: somebody else moved it. Never retried blindly."""
+
+
+class Unusable(ReleaseError):
+    """A flag, a version or the release file cannot be used."""
+
+
+class Locked(ReleaseError):
+    """Another run holds the lock; the message names its holder and since when."""
+
+
+class NeedsPerson(ReleaseError):
+    """Going on by itself would be a guess: a person must decide."""
+
+
+class Reverted(ReleaseError):
+    """A gate refused the release, and the users are back on, or never left, the active slot."""
+
+
+class Undecided(ReleaseError):
+    """A gate could not decide; nothing was promoted and the weights are as the message says."""
+
+
+class Interrupted(ReleaseError):
+    """A signal ended the run between two actions; the message says the state and the next command."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # 128 + the signal's number

@@ -1,0 +1,251 @@
+"""`release.yaml`: how a service is released. Read into frozen structs; `schema.json` beside this file says the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from scripts.release.errors import Unusable
+from scripts.release.slots import Range, Release, Request
+from slo import yamlfile
+from slo.objective import Kind, Targets
+from slo.reader import read_targets
+from slo.yamlfile import DURATION_PATTERN, Duration
+
+SCHEMA_FILE = Path(__file__).with_name("schema.json")
+Share = Annotated[float, Meta(gt=0, lt=1)]
+Percent = Annotated[int, Meta(ge=1, le=100)]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An unknown key is a mistake, never ignored."""
+
+
+class Probes(_Strict, frozen=True):
+    """Paths every slot answers: `traffic` on the users' port, the others on its admin port."""
+
+    traffic: str = "/health"
+    ready: str = "/readyz"
+    version: str = "/version"
+    metrics: str = "/metrics"  # latency is read from http_request_duration_seconds there, where it exists
+
+
+class Artefact(_Strict, frozen=True):
+    """What a slot runs."""
+
+    command: tuple[str, ...]  # {python} stands for this interpreter
+    env: dict[str, str] = {}
+    probes: Probes = Probes()
+
+    def __post_init__(self) -> None:
+        if not self.command:
+            raise ValueError("command: it is empty; give the program and its arguments")
+
+
+class Schema(_Strict, frozen=True):
+    """The database levels this release works with, and the command that brings the database to `max`."""
+
+    min: Annotated[int, Meta(ge=0)]
+    max: Annotated[int, Meta(ge=0)]
+    expand: tuple[str, ...] = ()  # empty: this service has no migrations
+
+    def __post_init__(self) -> None:
+        if self.max < self.min:
+            raise ValueError(f"max: {self.max} is under min {self.min}; give the newest level this release works with")
+
+    @property
+    def range(self) -> Range:
+        """Both ends as the slots state theirs."""
+        return Range(self.min, self.max)
+
+
+class Hold(_Strict, frozen=True):
+    """How long a gate watches users' traffic, and how long it may wait for enough of it."""
+
+    duration: Duration
+    limit: Duration
+
+    def __post_init__(self) -> None:
+        if self.duration <= 0:
+            raise ValueError("duration: a gate cannot judge a window without length; give one such as 10s")
+        if self.limit < self.duration:
+            raise ValueError(f"limit: {self.limit:g}s is under the duration {self.duration:g}s; give at least that")
+
+
+class Analysis(_Strict, frozen=True):
+    """Bounded load on the preview route before any user sees the release, half of it to each slot."""
+
+    profile: str  # a file of loadtest/profiles/, without .yaml
+    rate: Annotated[float, Meta(gt=0)]  # requests per second over both slots together
+    duration: Duration
+
+
+class Compare(_Strict, frozen=True):
+    """The new slot passes where it is not worse than the old one by more than `margin`."""
+
+    margin: Share  # of the share of requests that failed or were slow
+    error_rate: Share = 0.05  # the chance to pass a slot that is worse by `margin`, and to refuse a good one
+    latency_ms: Annotated[float, Meta(gt=0)] | None = None  # slow is over this; left out: the first latency target
+    failure_share: Share | None = None  # refused when significantly over this; left out: the error target
+
+
+class Gates(_Strict, frozen=True):
+    """What judges a release before and during the shift."""
+
+    smoke: tuple[Request, ...]
+    analysis: Analysis
+    compare: Compare
+
+
+class Bake(_Strict, frozen=True):
+    """What judges it after the shift; a failure brings the users back by itself."""
+
+    duration: Duration
+    limit: Duration
+    failure_share: Share  # most that may fail
+    checks: tuple[Request, ...] = ()  # asked through the users' route at the end
+
+    @property
+    def hold(self) -> Hold:
+        """The window, as the gates between the steps have it."""
+        return Hold(duration=self.duration, limit=self.limit)
+
+    def __post_init__(self) -> None:
+        self.hold  # noqa: B018 - its rules are ours
+
+
+class Timeouts(_Strict, frozen=True):
+    """Deadlines; each is named in the message when it passes."""
+
+    ready: Duration = msgspec.field(default_factory=lambda: Duration(60))
+    verify: Duration = msgspec.field(default_factory=lambda: Duration(5))
+    drain: Duration = msgspec.field(default_factory=lambda: Duration(30))
+
+
+class Settings(_Strict, frozen=True):
+    """The whole of release.yaml."""
+
+    version: Literal[1]
+    service: str
+    platform: Literal["local"]
+    artefact: Artefact
+    schema: Schema
+    steps: tuple[Percent, ...]
+    hold: Hold
+    gates: Gates
+    bake: Bake
+    warm: Duration  # how long the last version stays up for instant rollback
+    slo: str = "slo.yaml"  # beside this file
+    timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
+
+    def __post_init__(self) -> None:
+        if not self.steps or self.steps[-1] != 100 or list(self.steps) != sorted(set(self.steps)):
+            raise ValueError("steps: percentages must rise and end at 100, such as [5, 25, 50, 100]")
+
+
+class ReleaseFile(msgspec.Struct, frozen=True):
+    """Settings that can be used, and where they are from."""
+
+    settings: Settings
+    path: Path
+    digest: str  # SHA-256 of the file's bytes, 12 hex digits
+    overrides: tuple[str, ...]
+    latency_ms: float
+    failure_share: float
+
+    def release(self, version: str, env: Mapping[str, str]) -> Release:
+        """The release of this artefact under `version`, `env` laid over the file's own."""
+        if not version or version.startswith("-") or any(c.isspace() for c in version):
+            raise Unusable(f"version {version!r} is not usable: give one word such as 1.1.0")
+        artefact = self.settings.artefact
+        return Release(version, artefact.command, {**artefact.env, **env})
+
+
+def read_release_file(path: Path, overrides: tuple[str, ...] = ()) -> ReleaseFile:
+    """Read the file and the targets it names, then lay `KEY=VALUE` overrides over it.
+
+    Raises YamlFileError or SloFileError with file, line and key; Unusable for an override.
+    """
+    settings = yamlfile.load(path, Settings)
+    for override in overrides:
+        settings = override_one(settings, override)
+    targets = read_targets(path.parent / settings.slo)
+    compare = settings.gates.compare
+    return ReleaseFile(
+        settings=settings,
+        path=path,
+        digest=hashlib.sha256(path.read_bytes()).hexdigest()[:12],
+        overrides=overrides,
+        latency_ms=compare.latency_ms or _latency_ms(targets),
+        failure_share=compare.failure_share or _failure_share(targets),
+    )
+
+
+def _latency_ms(targets: Targets) -> float:
+    found = [o.threshold_ms for o in targets.objectives if o.kind is Kind.LATENCY and o.threshold_ms]
+    if not found:
+        raise Unusable("gates.compare.latency_ms: the targets have no latency objective either; give one here")
+    return found[0]
+
+
+def _failure_share(targets: Targets) -> float:
+    found = [1 - o.target for o in targets.objectives if o.kind is Kind.ERRORS]
+    if not found:
+        raise Unusable("gates.compare.failure_share: the targets have no objective for errors either; give one here")
+    return found[0]
+
+
+def override_one(settings: Settings, override: str) -> Settings:
+    """Replace one value named by its dotted key: `hold.duration=5s`, `steps=[50, 100]`. Raises Unusable."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise Unusable(f"--set {override}: write KEY=VALUE, such as hold.duration=5s")
+    try:
+        replaced = _replace(settings, key.split("."), yaml.safe_load(text))
+    except (msgspec.ValidationError, ValueError, yaml.YAMLError) as exc:
+        raise Unusable(f"--set {override}: {exc}") from exc
+    assert isinstance(replaced, Settings)
+    return replaced
+
+
+def _replace(struct: Any, keys: list[str], value: object) -> object:
+    if isinstance(struct, dict):
+        return {**struct, ".".join(keys): str(value)}
+    fields = {f.encode_name: f for f in msgspec.structs.fields(struct)} if isinstance(struct, msgspec.Struct) else {}
+    if keys[0] not in fields:
+        raise ValueError(f"unknown key {keys[0]}; the keys known here are {', '.join(fields) or 'none'}")
+    field = fields[keys[0]]
+    if len(keys) > 1:
+        new = _replace(getattr(struct, field.name), keys[1:], value)
+    else:
+        new = msgspec.convert(value, field.type, dec_hook=_decode)
+    return msgspec.structs.replace(struct, **{field.name: new})
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Duration:
+        return Duration.parse(value)
+    raise NotImplementedError(f"no reader for {kind}")
+
+
+def json_schema() -> str:
+    """The JSON Schema of release.yaml, as it is committed in schema.json."""
+    schema = msgspec.json.schema(Settings, schema_hook=_duration_schema)
+    head = {"$comment": "Generated by `python -m scripts.release.file`; do not edit."}
+    return msgspec.json.format(msgspec.json.encode({**head, **schema}, order="sorted"), indent=2).decode() + "\n"
+
+
+def _duration_schema(kind: type) -> dict[str, object]:
+    if kind is Duration:
+        return {"type": "string", "pattern": DURATION_PATTERN}
+    raise NotImplementedError(f"no schema for {kind}")
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_text(json_schema())

@@ -1,0 +1,109 @@
+"""The journal: what every run meant to do and what it saw done; append-only, one JSON object a line.
+
+The route says who is live; the journal says who wanted it, why, and what the gates found.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+
+from scripts.release.errors import ReleaseError
+from scripts.release.slots import Weights
+
+Phase = Literal["adopt", "begin", "intent", "done", "failed", "end"]
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line. `intent` stands before an act and `done` after it was seen to have happened."""
+
+    at: float  # Unix seconds
+    time: str  # the same in ISO 8601, UTC, for people
+    run: str
+    fence: int
+    verb: str
+    actor: str
+    phase: Phase
+    reason: str = ""
+    step: str = ""
+    slot: str = ""
+    version: str = ""
+    release: str = ""  # digest of version, command and environment
+    file: str = ""  # SHA-256 of release.yaml
+    weights: Weights | None = None
+    outcome: str = ""  # of a gate, or of the whole run
+    words: str = ""
+    until: float | None = None  # Unix seconds; an absolute deadline that any later command may carry out
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds the lock."""
+
+    actor: str
+    run: str
+    verb: str
+    since: str  # ISO 8601, UTC
+    pid: int
+    fence: int = 0
+
+
+class Journal(Protocol):
+    """Where entries are kept, oldest first."""
+
+    def read(self) -> Sequence[Entry]: ...
+
+    def append(self, entry: Entry) -> None: ...
+
+
+class FileJournal:
+    """The journal as a file; an entry is on the disk before `append` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> Sequence[Entry]:
+        """Every entry. A last line cut short by a crash was never acted on and is left out."""
+        if not self.path.exists():
+            return ()
+        lines = self.path.read_bytes().split(b"\n")
+        entries = []
+        for number, line in enumerate(lines, start=1):
+            if not line:
+                continue
+            try:
+                entries.append(msgspec.json.decode(line, type=Entry))
+            except (msgspec.DecodeError, ReleaseError) as exc:
+                if number == len(lines):  # no newline behind it
+                    break
+                raise ReleaseError(
+                    f"{self.path}:{number}: not a journal entry ({exc}); move the file away, and the next run adopts "
+                    "the route as it stands"
+                ) from exc
+        return entries
+
+    def append(self, entry: Entry) -> None:
+        """Write one line and wait for the disk. Raises ReleaseError where that fails: nothing is done unrecorded."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab+") as file:
+                self._cut_torn_line(file.fileno())
+                file.write(msgspec.json.encode(entry) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            raise ReleaseError(
+                f"{self.path}: cannot be written: {exc.strerror}; free the disk, then see `primetrade release status`"
+            ) from exc
+
+    @staticmethod
+    def _cut_torn_line(descriptor: int) -> None:
+        size = os.fstat(descriptor).st_size
+        if not size:
+            return
+        tail = os.pread(descriptor, 65536, max(0, size - 65536))
+        if not tail.endswith(b"\n"):
+            os.ftruncate(descriptor, size - len(tail) + tail.rfind(b"\n") + 1)

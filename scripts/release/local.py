@@ -1,0 +1,259 @@
+"""The local platform: slots that are processes behind Envoy, in the home of `primetrade local`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import urllib3
+
+from scripts.local import envoy, slots
+from scripts.local.envoy_config import Routes
+from scripts.local.errors import LocalError, ProbeError
+from scripts.local.processes import alive
+from scripts.local.state import ROOT, State, read_state
+from scripts.local.web import exchange
+from scripts.release import lock
+from scripts.release.analysis import measure
+from scripts.release.errors import Refused, ReleaseError, RouteMoved
+from scripts.release.file import ReleaseFile
+from scripts.release.histogram import slow_answers
+from scripts.release.journal import FileJournal, Holder
+from scripts.release.memory import remember
+from scripts.release.slots import (
+    SLOTS,
+    Answer,
+    Load,
+    Observed,
+    Range,
+    Release,
+    Request,
+    Route,
+    Sample,
+    Slot,
+    Tally,
+    Weights,
+)
+
+PROBE_S = 2.0  # for a probe of an admin port
+ASK_S = 10.0  # for a request through the edge
+APPLY_S = 5.0  # for Envoy to take over what was written; it takes milliseconds
+EXPAND_S = 900.0  # for migrations; index builds of big tables are the slow part
+POLL_S = 0.001
+
+
+class _Version(msgspec.Struct):
+    """What the version probe answers; an artefact need not state a schema range."""
+
+    version: str = ""
+    schema: Range | None = None
+
+
+@contextmanager
+def _ours() -> Iterator[None]:
+    """The local system's errors as a release's."""
+    try:
+        yield
+    except LocalError as exc:
+        raise ReleaseError(str(exc)) from exc
+
+
+class Local:
+    """One home. Raises ReleaseError when there is no system in it."""
+
+    name = "local"
+
+    def __init__(self, home: Path, file: ReleaseFile) -> None:
+        with _ours():
+            self.state: State = read_state(home)
+        self.home = home
+        self.probes = file.settings.artefact.probes
+        self.latency_ms = file.latency_ms
+        self.journal = FileJournal(home / "release" / "journal.jsonl")
+
+    def lock(self, holder: Holder) -> AbstractContextManager[int]:
+        return lock.hold(self._lock, holder, past=remember(self.journal.read()).fence)
+
+    def holder(self) -> Holder | None:
+        return lock.holder(self._lock)
+
+    def observe(self) -> Observed:
+        with _ours():
+            return Observed({name: self._observed(name) for name in SLOTS}, self._route())
+
+    def expand(self, command: Sequence[str]) -> str:
+        argv = [sys.executable if word == "{python}" else word for word in command]
+        environment = {**os.environ, "DATABASE_URL": self.state.database_url}
+        try:
+            found = subprocess.run(
+                argv,
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=EXPAND_S,
+                check=False,
+                start_new_session=True,  # ctrl-C waits for the end of a migration
+            )
+        except (OSError, subprocess.TimeoutExpired) as exc:
+            raise ReleaseError(f"schema.expand could not be run: {exc}; run it by hand, then deploy again") from exc
+        said = (found.stdout + found.stderr).strip().splitlines() or [""]
+        if found.returncode:
+            ending = "\n".join(f"  {line}" for line in said[-5:])
+            raise ReleaseError(f"schema.expand ended with {found.returncode}; no slot was touched:\n{ending}")
+        return said[-1]
+
+    def deploy(self, slot: str, release: Release) -> None:
+        with _ours():
+            self._refuse_users(slot)
+            found = self._running(slot)
+            if found and _release(found.spec).digest == release.digest:
+                with suppress(ProbeError):  # one that does not answer is started anew
+                    slots.drain(self.state, found, on=False)
+                    return
+            spec = slots.SlotSpec(release.version, release.command, release.env)
+            slots.start_slot(self.home, self.state, slot, spec)
+
+    def route(self, weights: Weights, expected: str, run: str, fence: int) -> None:
+        with _ours():
+            seen = self._route()
+            if seen.token != expected or seen.fence > fence:
+                raise RouteMoved(f"the route says {seen.weights}; it was moved since this run read it")
+            note = {"run": run, "fence": str(fence)}
+            written = envoy.write_routes(self.home, Routes(weights.blue, weights.green, note))
+            self._wait_applied(written)
+
+    def drain(self, slot: str, on: bool) -> None:
+        with _ours():
+            found = self._running(slot)
+            if found is None:
+                raise ReleaseError(f"{slot} does not run: there is nothing to drain")
+            slots.drain(self.state, found, on=on)
+
+    def retire(self, slot: str) -> None:
+        with _ours():
+            self._refuse_users(slot)
+            slots.stop_slot(self.home, slot)
+
+    def ask(self, request: Request, slot: str = "") -> Answer:
+        headers = dict(request.headers)
+        if slot:
+            headers |= self._preview(slot)
+        address = self.state.edge_url + request.path
+        try:
+            with urllib3.PoolManager(retries=False) as pool:
+                found = pool.request(
+                    request.method, address, body=request.body or None, headers=headers, timeout=ASK_S, redirect=False
+                )
+        except urllib3.exceptions.HTTPError as exc:
+            return Answer(0, "", str(exc))
+        return Answer(found.status, found.headers.get("x-slot", ""), found.data.decode(errors="replace"))
+
+    def tally(self) -> Mapping[str, Tally]:
+        with _ours():
+            stats = envoy.slot_stats(self.state)
+            return {
+                name: Tally(sum(classes.values()), classes["5xx"], self._slow(name)) for name, classes in stats.items()
+            }
+
+    def analyse(self, load: Load) -> Sample:
+        arms = {slot: self._preview(slot) for slot in SLOTS}
+        return measure(load, self.state.edge_url, arms, self.home)
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    @property
+    def _lock(self) -> Path:
+        return self.home / "release" / "lock"
+
+    def _preview(self, slot: str) -> dict[str, str]:
+        return {"x-route-key": self.state.route_key, "x-route-slot": slot}
+
+    def _route(self) -> Route:
+        found = envoy.read_routes(self.home)
+        if found is None:
+            raise ReleaseError("there is no route yet: `primetrade local up` writes the first one")
+        token = hashlib.sha256(msgspec.json.encode(found, order="deterministic")).hexdigest()[:16]
+        fence = found.note.get("fence", "0")
+        return Route(
+            Weights(found.blue, found.green), token, found.note.get("run", ""), int(fence) if fence.isdigit() else 0
+        )
+
+    def _wait_applied(self, written: Routes) -> None:
+        deadline = time.monotonic() + APPLY_S
+        while envoy.applied(self.state) != written:
+            if time.monotonic() > deadline:
+                raise ReleaseError(
+                    f"Envoy has not taken over the route within {APPLY_S:g} s: see `primetrade local logs envoy`"
+                )
+            time.sleep(POLL_S)
+
+    def _running(self, name: str) -> slots.Slot | None:
+        found = slots.read_slot(self.home, name)
+        return found if found and alive(found.process) else None
+
+    def _observed(self, name: str) -> Slot:
+        found = slots.read_slot(self.home, name)
+        if found is None:
+            return Slot(name)
+        running = alive(found.process)
+        status, says = (0, _Version())
+        if running:
+            with suppress(ProbeError):
+                status, _ = slots.probe(found, self.probes.ready, PROBE_S)
+                says = _version(slots.probe(found, self.probes.version, PROBE_S))
+        release = _release(found.spec)
+        return Slot(
+            name=name,
+            version=release.version,
+            digest=release.digest,
+            says=says.version,
+            running=running,
+            ready=status == 200 and envoy.healthy(self.state, name) == found.port,
+            capacity=1,  # a slot is one process here
+            in_flight=self._in_flight(name),
+            schema=says.schema,
+            log=found.process.log,
+        )
+
+    def _in_flight(self, name: str) -> int:
+        path = f"/stats?format=json&filter=^cluster\\.{name}\\.upstream_rq_active$"
+        _, body = exchange(self.state.envoy_admin_port, path, PROBE_S)
+        return sum(stat.get("value", 0) for stat in msgspec.json.decode(body)["stats"])
+
+    def _slow(self, name: str) -> int | None:
+        found = self._running(name)
+        if found is None:
+            return None
+        with suppress(ProbeError):
+            status, body = slots.probe(found, self.probes.metrics, PROBE_S)
+            return slow_answers(body.decode(errors="replace"), self.latency_ms) if status == 200 else None
+        return None
+
+    def _refuse_users(self, name: str) -> None:
+        weight = self._route().weights.of(name)
+        if weight and self._observed(name).ready:
+            raise Refused(f"{name} has {weight} % of the users: move them away first (`primetrade release abort`)")
+
+
+def _release(spec: slots.SlotSpec) -> Release:
+    return Release(spec.version, spec.command, spec.env)
+
+
+def _version(answer: tuple[int, bytes]) -> _Version:
+    status, body = answer
+    with suppress(msgspec.DecodeError):
+        if status == 200:
+            return msgspec.json.decode(body, type=_Version)
+    return _Version()

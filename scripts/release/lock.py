@@ -1,0 +1,74 @@
+"""One run at a time on a machine: the kernel's file lock, so that a killed run leaves nothing to unlock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from scripts.release.errors import Locked
+from scripts.release.journal import Holder
+
+
+def _read(descriptor: int) -> Holder | None:
+    with suppress(msgspec.DecodeError):
+        return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=Holder)
+    return None
+
+
+def _taken(descriptor: int) -> bool:
+    for _ in range(5):  # `holder` below has it for microseconds at a time
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@contextmanager
+def hold(path: Path, holder: Holder, past: int) -> Iterator[int]:
+    """Hold the lock; yields a fencing number over `past` and over that of every earlier holder. Raises Locked."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not _taken(descriptor):
+            raise refusal(_read(descriptor))
+        earlier = _read(descriptor)
+        fence = max(past, earlier.fence if earlier else 0) + 1
+        text = msgspec.json.encode(msgspec.structs.replace(holder, fence=fence))
+        os.pwrite(descriptor, text, 0)
+        os.ftruncate(descriptor, len(text))
+        yield fence
+    finally:
+        os.close(descriptor)
+
+
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock now; None when nobody does."""
+    if not path.exists():
+        return None
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _read(descriptor)
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def refusal(found: Holder | None) -> Locked:
+    """The words for the one who came second."""
+    if found is None:
+        return Locked("another run has just taken the lock: see `primetrade release status`")
+    return Locked(
+        f"{found.actor} holds the release lock since {found.since} "
+        f"({found.verb}, run {found.run}, process {found.pid}): "
+        "wait for it, or end that process: it stops between two acts"
+    )

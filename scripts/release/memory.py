@@ -1,0 +1,111 @@
+"""What the journal remembers beside the route, folded from its entries; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from scripts.release.journal import Entry
+from scripts.release.slots import Weights
+
+BACK = ("abort", "rollback", "revert")  # the verbs that move users to the slot they came from
+
+
+class Role(StrEnum):
+    """What the slot beside the active one is kept for."""
+
+    PREVIEW = "preview"  # the next release
+    WARM = "warm"  # the last active one, kept for instant rollback
+    REJECTED = "rejected"  # a release that was taken back; kept only to be looked into
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One command that changed something, or tried to."""
+
+    run: str
+    verb: str
+    actor: str
+    began: str  # ISO 8601, UTC
+    version: str = ""
+    reason: str = ""
+    outcome: str = ""  # "" while it runs, or when it was killed
+    words: str = ""
+    ended: str = ""
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """The journal, folded."""
+
+    fence: int = 0
+    routed: tuple[Weights, ...] = ()  # what the route may show: the last write seen, and writes begun since
+    active: str = ""  # the last slot that had all users
+    role: Role | None = None  # of the slot beside it
+    gated: str = ""  # digest of the release whose analysis gate passed, while it is in preview
+    baking: bool = False  # the new slot has all users, and the bake has not ended well yet
+    warm_until: float | None = None  # Unix seconds
+    last: Run | None = None
+
+    def after(self, entry: Entry) -> Memory:
+        """This memory and one entry more."""
+        return msgspec.structs.replace(
+            self, fence=max(self.fence, entry.fence), last=_run(self.last, entry), **_changes(self, entry)
+        )
+
+
+def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
+    found: dict[str, object] = {}
+    match entry.phase, entry.step:
+        case "adopt", _ if entry.weights:
+            found = {"routed": (entry.weights,), "active": entry.weights.sole or "", "role": None, "baking": False}
+        case "intent", "shift" if entry.weights:
+            found = {"routed": (*memory.routed, entry.weights)}
+        case "done", "shift" if entry.weights:
+            found = _shifted(memory, entry.weights, back=entry.verb in BACK)
+        case "intent", "deploy":
+            found = {"role": Role.PREVIEW, "gated": "", "warm_until": None}
+        case "done", "analysis" if entry.outcome == "pass":
+            found = {"gated": entry.release}
+        case "done", "finish":
+            found = {"baking": False}
+        case "done", "warm":
+            found = {"warm_until": entry.until}
+        case "done", "retire":
+            found = {"role": None, "gated": "", "warm_until": None}
+    return found
+
+
+def _shifted(memory: Memory, weights: Weights, *, back: bool) -> dict[str, object]:
+    sole = weights.sole
+    found: dict[str, object] = {"routed": (weights,), "active": sole or memory.active}
+    if sole and back:
+        found |= {"role": Role.REJECTED, "gated": "", "baking": False, "warm_until": None}
+    elif sole and memory.active and sole != memory.active:
+        found |= {"role": Role.WARM, "gated": "", "baking": True, "warm_until": None}
+    return found
+
+
+def _run(run: Run | None, entry: Entry) -> Run | None:
+    if entry.phase == "begin":
+        return Run(entry.run, entry.verb, entry.actor, entry.time, entry.version, entry.reason)
+    if run is None or entry.phase != "end" or entry.run != run.run:
+        return run
+    return msgspec.structs.replace(run, outcome=entry.outcome, words=entry.words, ended=entry.time)
+
+
+def remember(entries: Iterable[Entry]) -> Memory:
+    """The memory of a whole journal, oldest entry first."""
+    memory = Memory()
+    for entry in entries:
+        memory = memory.after(entry)
+    return memory
+
+
+def runs(entries: Iterable[Entry]) -> list[Run]:
+    """Every run of a journal, oldest first."""
+    found: dict[str, Run] = {}
+    for entry in entries:
+        if run := _run(found.get(entry.run), entry):
+            found[entry.run] = run
+    return list(found.values())

@@ -1,0 +1,92 @@
+"""One run of a verb: what its steps share, and how they are written down."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from scripts.release.errors import RouteMoved
+from scripts.release.file import ReleaseFile
+from scripts.release.journal import Entry, Phase
+from scripts.release.plan import Kind, Step
+from scripts.release.platform import Platform
+from scripts.release.signals import Signals
+from scripts.release.slots import Observed, Weights
+
+OnEvent = Callable[[float, str, str, str], object]  # Unix seconds, a kind of loadtest.result.Event, label, detail
+
+
+class CutOver(msgspec.Struct, frozen=True):
+    """When a switch was written and when probes on the users' route first saw it; Unix seconds."""
+
+    weights: Weights
+    written: float
+    seen: float
+
+
+def utc(at: float) -> str:
+    """Unix seconds in ISO 8601, UTC, to the millisecond."""
+    return dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass
+class Run:
+    """The mutable part of a verb: the token of the route as this run last saw it, and what happened."""
+
+    platform: Platform
+    file: ReleaseFile
+    verb: str
+    id: str
+    fence: int
+    actor: str
+    reason: str
+    on_event: OnEvent
+    token: str
+    signals: Signals = field(default_factory=Signals)
+    version: str = ""
+    release: str = ""  # digest
+    begun: bool = False
+    written: float = 0.0  # Unix seconds of the last write of the route
+    cut_overs: list[CutOver] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
+
+    def note(self, phase: Phase, step: Step | None = None, *, outcome: str = "", words: str = "") -> None:
+        """Append an entry to the journal; it is on disk when this returns."""
+        at = self.platform.now()
+        entry = Entry(
+            at=at,
+            time=utc(at),
+            run=self.id,
+            fence=self.fence,
+            verb=self.verb,
+            actor=self.actor,
+            phase=phase,
+            reason=self.reason,
+            step=step.kind if step else "",
+            slot=step.slot if step else "",
+            version=self.version,
+            release=self.release,
+            file=self.file.digest,
+            weights=step.weights if step else None,
+            outcome=outcome,
+            words=words,
+            until=at + self.file.settings.warm if step and step.kind is Kind.WARM else None,
+        )
+        self.platform.journal.append(entry)
+
+    def event(self, kind: str, label: str, detail: str = "", at: float | None = None) -> None:
+        """Tell the caller that something happened to the system."""
+        self.on_event(self.platform.now() if at is None else at, kind, label, detail)
+
+    def observe(self) -> Observed:
+        """The platform now. Raises RouteMoved when the route is not as this run left it."""
+        seen = self.platform.observe()
+        if seen.route.token != self.token:
+            raise RouteMoved(
+                f"the route changed under this run: it says {seen.route.weights}"
+                + (f", written by run {seen.route.run}" if seen.route.run not in ("", self.id) else "")
+            )
+        return seen

@@ -1,0 +1,57 @@
+"""Interrupts that wait for an act to end: what is begun is done and written down before the run stops."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+NAMED = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+
+class Stopped(BaseException):
+    """A signal asked the run to stop; no handler of errors may swallow it."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.word = NAMED[signal.Signals(signum)]
+        self.exit_code = 128 + signum
+
+
+class Signals:
+    """SIGINT and SIGTERM for the time of a run; outside the main thread Python delivers none, and nothing changes."""
+
+    def __init__(self) -> None:
+        self._held = False
+        self._pending = 0
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Within, a signal raises Stopped."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        earlier = {signum: signal.signal(signum, self._on_signal) for signum in NAMED}
+        try:
+            yield
+        finally:
+            for signum, handler in earlier.items():
+                signal.signal(signum, handler)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within, a signal is kept; it raises Stopped at the end."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._pending:
+            raise Stopped(self._pending)
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        self._pending = signum
+        if not self._held:
+            raise Stopped(signum)

@@ -1,0 +1,62 @@
+"""Where a service stands between releases: the route and the slots, read with the journal's memory; pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from scripts.release.memory import Memory, Role
+from scripts.release.slots import SLOTS, Observed, Slot, other
+
+
+class Phase(StrEnum):
+    """What may come next depends on this."""
+
+    EMPTY = "empty"  # nothing runs: the next deploy is the first
+    IDLE = "idle"  # one slot has all users and no release is under way
+    PREVIEW = "preview"  # a release waits beside the active slot and has no users
+    SHIFTING = "shifting"  # both slots have users
+    BAKING = "baking"  # the new slot has all users and is being watched
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """Who is what, now."""
+
+    observed: Observed
+    memory: Memory
+    phase: Phase
+    active: Slot  # has the users, or had all of them before the shift began
+    beside: Slot
+    role: Role | None  # of `beside`; None when nothing runs there or nobody knows why it does
+    drift: str  # what is not as the journal left it, in words; "" when all is
+
+    @property
+    def can_roll_back(self) -> bool:
+        """A slot that had the users before, or still has its share, is up."""
+        return self.phase is Phase.SHIFTING or (self.role is Role.WARM and self.beside.running)
+
+
+def situation(observed: Observed, memory: Memory) -> Situation:
+    """Read the route with the journal; where the two disagree the route is the truth and `drift` says so."""
+    weights = observed.route.weights
+    drift = ""
+    if memory.routed and weights not in memory.routed:
+        drift = (
+            f"the route says {weights}, but the last run wrote {memory.routed[-1]}: somebody edited it by hand. "
+            "`primetrade release abort` puts all users back on the active slot"
+        )
+    heavier = max(SLOTS, key=weights.of)
+    name = weights.sole or memory.active or heavier
+    active, beside = observed.slots[name], observed.slots[other(name)]
+    same = memory.active in ("", name)  # otherwise the journal speaks of slots the other way round
+    role = memory.role if same and beside.running else None
+    if not active.running and not beside.running:
+        phase = Phase.EMPTY
+    elif weights.sole is None:
+        phase = Phase.SHIFTING
+    elif same and memory.baking:
+        phase = Phase.BAKING
+    else:
+        phase = Phase.PREVIEW if role is Role.PREVIEW else Phase.IDLE
+    return Situation(observed, memory, phase, active, beside, role, drift)

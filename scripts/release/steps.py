@@ -1,0 +1,196 @@
+"""How each kind of step is carried out: what it changes, and how it is seen to have happened.
+
+`ACTS` change something: idempotent, with a precondition, done without interruption. `CHECKS` wait for the effect, or
+judge; they raise GateFailed, GateOpen or ReleaseError, and return words for the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scripts.release.errors import Refused, ReleaseError
+from scripts.release.gate import GateFailed, analysis_gate, bake_gate, hold_gate
+from scripts.release.plan import Kind, Step
+from scripts.release.run import CutOver, Run
+from scripts.release.slots import SLOTS, Release, Request, other
+
+POLL_S = 0.1
+PROBE_S = 0.002  # between probes of the users' route: a cut-over takes milliseconds
+STREAK = 5  # probes in a row that must agree
+LOOK_EVERY = 50  # probes: whether the slot is still there
+
+
+def act(run: Run, step: Step, release: Release | None) -> str:
+    """Carry out the changing part of a step; what it has to say for the journal."""
+    match step.kind:
+        case Kind.EXPAND:
+            return run.platform.expand(run.file.settings.schema.expand)
+        case Kind.DEPLOY:
+            assert release is not None
+            run.event("deploy", f"{release.version} on {step.slot}")
+            run.platform.deploy(step.slot, release)
+        case Kind.SHIFT:
+            _shift(run, step)
+        case Kind.UNDRAIN:
+            run.platform.drain(step.slot, on=False)
+        case Kind.DRAIN:
+            try:
+                run.platform.drain(step.slot, on=True)
+            except ReleaseError as exc:  # it has no users any more, so this hurts nobody
+                return f"{step.slot} did not take the drain signal: {exc}"
+        case Kind.RETIRE:
+            run.platform.retire(step.slot)
+    return ""
+
+
+def _shift(run: Run, step: Step) -> None:
+    assert step.weights is not None
+    seen = run.observe()
+    run.written = run.platform.now()
+    if seen.route.weights == step.weights and seen.route.run == run.id:
+        return
+    run.platform.route(step.weights, run.token, run.id, run.fence)
+    run.token = run.platform.observe().route.token
+
+
+def _preflight(run: Run, step: Step) -> str:
+    """The live build must work with the schema that expand leads to: it goes on serving meanwhile."""
+    live = run.observe().slots[other(step.slot)]
+    level = run.file.settings.schema.max
+    if live.running and live.schema and not live.schema.min <= level <= live.schema.max:
+        raise Refused(
+            f"{live.name} serves {live.version}, which works with schema levels {live.schema.min} to "
+            f"{live.schema.max}; expanding to {level} would break it: release a version in between that works with both"
+        )
+    return ""
+
+
+def _ready(run: Run, step: Step) -> str:
+    """Wait until the slot is ready; what keeps it from that is the reason of the refusal."""
+    begun, deadline = run.platform.now(), step.limit or run.file.settings.timeouts.ready
+    while not (slot := run.observe().slots[step.slot]).ready:
+        if not slot.running:
+            raise GateFailed(f"{slot.name} ended while starting; its log, {slot.log}, says why")
+        if run.platform.now() - begun > deadline:
+            raise GateFailed(f"{slot.name} did not get ready in {deadline:g} s (timeouts.ready); its log: {slot.log}")
+        run.platform.sleep(POLL_S)
+    return f"ready after {run.platform.now() - begun:.1f} s"
+
+
+def _parity(run: Run, step: Step) -> str:
+    """Ready, the right version, the right schema, as big as the active slot, and reached by the preview route."""
+    _ready(run, step)
+    slots = run.observe().slots
+    new, live = slots[step.slot], slots[other(step.slot)]
+    wanted = run.file.settings.schema.range
+    if new.says != new.version:
+        raise GateFailed(f"{new.name} was started as {new.version}, but says it is {new.says or 'nothing'}")
+    if new.schema and not new.schema.min <= wanted.max <= new.schema.max:
+        raise GateFailed(
+            f"{new.version} works with schema levels {new.schema.min} to {new.schema.max}, "
+            f"but the database is brought to {wanted.max}"
+        )
+    if new.capacity < live.capacity:
+        raise GateFailed(f"{new.name} has capacity {new.capacity}, but {live.name} serves with {live.capacity}")
+    probe = Request(path=run.file.settings.artefact.probes.traffic)
+    begun = run.platform.now()
+    while (answer := run.platform.ask(probe, step.slot)).status != probe.expect or answer.slot != step.slot:
+        if run.platform.now() - begun > run.file.settings.timeouts.verify:
+            raise GateFailed(
+                f"the preview route to {step.slot} answers {probe.path} with {answer.status} from "
+                f"{answer.slot or 'nobody'}: {answer.body[:200]}"
+            )
+        run.platform.sleep(POLL_S)
+    return f"says {new.says}, capacity {new.capacity}"
+
+
+def _smoke(run: Run, step: Step) -> str:
+    _ask_all(run, run.file.settings.gates.smoke, step.slot)
+    return f"{len(run.file.settings.gates.smoke)} requests answered as expected"
+
+
+def _ask_all(run: Run, requests: tuple[Request, ...], slot: str = "") -> None:
+    for request in requests:
+        answer = run.platform.ask(request, slot)
+        if answer.status != request.expect:
+            found = f"{answer.status}" if answer.status else "no answer"
+            raise GateFailed(
+                f"{request.method} {request.path} on {slot or answer.slot}: expected "
+                f"{request.expect}, found {found}: {answer.body[:200]}"
+            )
+
+
+def _verify(run: Run, step: Step) -> str:
+    """Probe the users' route until it shows the new weights: done is what users see, not what was written."""
+    assert step.weights is not None
+    timeouts, probe = run.file.settings.timeouts, Request(path=run.file.settings.artefact.probes.traffic)
+    wanted = {step.slot} if step.weights.of(step.slot) else {other(step.slot)}
+    begun, seen, streak, probes = run.platform.now(), 0.0, 0, 0
+    found: set[str] = set()
+    while streak < STREAK or not wanted <= found:
+        answer = run.platform.ask(probe)
+        probes += 1
+        good = answer.status == probe.expect and answer.slot in SLOTS and step.weights.of(answer.slot) > 0
+        if good and answer.slot in wanted and not wanted & found:
+            seen = run.platform.now()
+        found, streak = (found | {answer.slot}, streak + 1) if good else (set(), 0)
+        if probes % LOOK_EVERY == 0 and not run.observe().slots[step.slot].running:
+            raise GateFailed(f"{step.slot} is not running any more")
+        if run.platform.now() - begun > timeouts.verify:
+            raise GateFailed(
+                f"probes of the users' route did not see {step.weights} in {timeouts.verify:g} s (timeouts.verify): "
+                f"the last of {probes} was answered with {answer.status} by {answer.slot or 'nobody'}"
+            )
+        run.platform.sleep(PROBE_S)
+    slot = run.observe().slots[step.slot]
+    if step.weights.of(step.slot) and slot.says != slot.version:
+        raise GateFailed(f"{slot.name} should be {slot.version}, but says it is {slot.says or 'nothing'}")
+    run.cut_overs.append(CutOver(step.weights, run.written, seen or run.platform.now()))
+    run.event(_kind(run, step), f"{slot.version} → {step.weights.of(step.slot)} %", str(step.weights), run.written)
+    return f"seen by {probes} probes, {(run.cut_overs[-1].seen - run.written) * 1000:.0f} ms after the write"
+
+
+def _kind(run: Run, step: Step) -> str:
+    if run.verb in ("rollback", "abort", "revert"):
+        return "rollback"
+    return "promote" if step.weights and step.weights.of(step.slot) == 100 else "shift"
+
+
+def _drained(run: Run, step: Step) -> str:
+    """Wait for the requests in flight; the limit passing is said, not refused: nothing new arrives there."""
+    begun, limit = run.platform.now(), run.file.settings.timeouts.drain
+    while (slot := run.observe().slots[step.slot]).running and slot.in_flight:
+        if run.platform.now() - begun > limit:
+            return f"{slot.in_flight} requests still in flight after {limit:g} s (timeouts.drain)"
+        run.platform.sleep(POLL_S)
+    return f"nothing in flight after {run.platform.now() - begun:.1f} s"
+
+
+def _retired(run: Run, step: Step) -> str:
+    slot = run.observe().slots[step.slot]
+    if slot.running:
+        raise ReleaseError(f"{slot.name} still runs {slot.version} after it was stopped; its log: {slot.log}")
+    return ""
+
+
+def _shifted(run: Run, step: Step) -> str:
+    weights = run.observe().route.weights
+    if weights != step.weights:
+        raise ReleaseError(f"the route says {weights} after {step.weights} was written: see `primetrade local logs`")
+    return ""
+
+
+CHECKS: dict[Kind, Callable[[Run, Step], str]] = {
+    Kind.PREFLIGHT: _preflight,
+    Kind.DEPLOY: _ready,
+    Kind.PARITY: _parity,
+    Kind.SMOKE: _smoke,
+    Kind.ANALYSIS: analysis_gate,
+    Kind.SHIFT: _shifted,
+    Kind.VERIFY: _verify,
+    Kind.HOLD: hold_gate,
+    Kind.UNDRAIN: _ready,
+    Kind.DRAIN: _drained,
+    Kind.BAKE: bake_gate,
+    Kind.RETIRE: _retired,
+}

@@ -1,0 +1,40 @@
+"""Whether the users' traffic can feed the gates: asked before a release begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scripts.release.plan import Kind, Step
+from scripts.release.platform import Platform
+
+MEASURED_S = 2.0
+
+
+def measured_rate(platform: Platform) -> float:
+    """Users' requests per second, over two seconds."""
+    before, begun = platform.tally(), platform.now()
+    platform.sleep(MEASURED_S)
+    now, seconds = platform.tally(), platform.now() - begun
+    return sum(now[slot].since(before[slot]).requests for slot in now if slot in before) / seconds
+
+
+def seconds_of(step: Step, rate: float) -> float:
+    """Seconds a step is expected to take when users send `rate` requests per second."""
+    if step.kind is Kind.ANALYSIS or not step.requests or rate <= 0:
+        return step.seconds
+    return max(step.seconds, step.requests / (rate * step.share / 100))
+
+
+def shortage(steps: Sequence[Step], rate: float) -> str:
+    """Why a gate could not decide within its limit at `rate` users' requests per second; "" when all can."""
+    for step in steps:
+        supply = rate * step.share / 100 * step.limit
+        if step.kind in (Kind.HOLD, Kind.BAKE) and supply < step.requests:
+            least = math.ceil(step.requests / step.limit / step.share * 100)
+            return (
+                f"the {step.kind} gate of {step.slot} at {step.share} % needs {step.requests:,} users' requests in "
+                f"{step.limit:g} s, so at least {least:,} requests/s; {rate:,.0f}/s come: raise its limit, start with "
+                "a larger step, or take it to preview (`--until preview`) and move it by hand (`shift --to 100`)"
+            )
+    return ""

@@ -1,0 +1,76 @@
+"""A release file, and a twin on which 1.0.0 is live in blue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scripts.release.engine import Caller, deploy
+from scripts.release.file import ReleaseFile, read_release_file
+from scripts.release.slots import Weights
+from scripts.release.twin import Twin
+
+FILE = """
+version: 1
+service: shop
+platform: local
+artefact: {command: ["shop"]}
+schema: {min: 1, max: 3, expand: ["migrate"]}
+steps: [5, 50, 100]
+hold: {duration: 10s, limit: 60s}
+gates:
+  smoke: [{path: /health}, {path: /cart, expect: 401}]
+  analysis: {profile: analysis, rate: 200, duration: 10s}
+  compare: {margin: 0.02}
+bake: {duration: 20s, limit: 60s, failure_share: 0.005, checks: [{path: /health}]}
+warm: 30m
+timeouts: {ready: 30s, verify: 5s, drain: 5s}
+"""
+TARGETS = """
+version: 1
+service: shop
+traffic_floor: 100
+objectives:
+  - {name: p95, kind: latency, says: fast, threshold_ms: 200, target: 0.95, judged_by: load}
+  - {name: errors, kind: errors, says: whole, target: 0.999, judged_by: load}
+"""
+
+
+@pytest.fixture
+def file_at(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a release.yaml, and the targets it names, and returns its path."""
+
+    def write(text: str = FILE) -> Path:
+        (tmp_path / "slo.yaml").write_text(TARGETS)
+        path = tmp_path / "release.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def file(file_at: Callable[..., Path]) -> ReleaseFile:
+    return read_release_file(file_at())
+
+
+@pytest.fixture
+def caller() -> Caller:
+    return Caller("ann@laptop", "ticket 7")
+
+
+@pytest.fixture
+def empty() -> Twin:
+    """A twin on which nothing runs."""
+    return Twin()
+
+
+@pytest.fixture
+def twin(empty: Twin, file: ReleaseFile, caller: Caller) -> Twin:
+    """1.0.0 has all users on blue, and the journal says so."""
+    empty.edit(Weights(0, 100))
+    deploy(empty, file, "1.0.0", caller)
+    empty.calls.clear()
+    return empty

@@ -1,0 +1,428 @@
+"""The engine over the twin: what it does in which order, when it stops, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+import msgspec
+import pytest
+
+from scripts.release import engine
+from scripts.release.engine import Caller, Options
+from scripts.release.errors import (
+    Interrupted,
+    Locked,
+    NeedsPerson,
+    Refused,
+    ReleaseError,
+    Reverted,
+    Undecided,
+)
+from scripts.release.file import ReleaseFile
+from scripts.release.journal import Holder
+from scripts.release.memory import Role
+from scripts.release.situation import Phase
+from scripts.release.slots import Range, Weights
+from scripts.release.status import status
+from scripts.release.twin import Behaviour, Twin
+
+
+def test_a_good_release_goes_through_every_step_to_all_users(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """Migrations come before the slot, each shift after its gate, and the old slot is drained, never stopped."""
+    done = engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.calls == [
+        "expand migrate",
+        "deploy 1.1.0 on green",
+        "route blue 95 %, green 5 %",
+        "route blue 50 %, green 50 %",
+        "route blue 0 %, green 100 %",
+        "drain blue",
+    ]
+    assert done.words == "1.1.0 on green has all users; 1.0.0 on blue is warm"
+    assert [Weights(95, 5), Weights(50, 50), Weights(0, 100)] == [c.weights for c in done.cut_overs]
+    assert twin.slots["green"].failed == 0
+
+
+def test_the_journal_keeps_who_why_when_what_and_the_verdicts(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """Every change has its intent before it and its done after it, under one run and one fencing number."""
+    before = len(twin.journal.entries)
+    engine.deploy(twin, file, "1.1.0", caller)
+    entries = twin.journal.entries[before:]
+    assert (entries[0].phase, entries[-1].phase) == ("begin", "end")
+    assert {("ann@laptop", "ticket 7", 2, file.digest)} == {(e.actor, e.reason, e.fence, e.file) for e in entries}
+    assert len({e.run for e in entries}) == 1
+    mutating = [(e.phase, e.step) for e in entries if e.step in {"expand", "deploy", "shift", "drain", "warm"}]
+    assert mutating[0::2] == [("intent", step) for _, step in mutating[1::2]]
+    assert [e.step for e in entries if e.outcome == "pass"] == ["smoke", "analysis", "hold", "hold", "bake"]
+    assert entries[-1].outcome == "done"
+    assert entries[0].time.endswith("Z")
+
+
+def test_the_release_under_way_is_in_the_route(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """Every write of the route carries the run and its fencing number."""
+    done = engine.deploy(twin, file, "1.1.0", caller)
+    assert (done.run, 2) == (twin.current.run, twin.current.fence)
+
+
+BAD = {
+    "errors under analysis load": (Behaviour(failed=0.03), "analysis"),
+    "slow under analysis load": (Behaviour(slow=0.10), "analysis"),
+    "a smoke request fails": (Behaviour(broken=("/cart",)), "smoke"),
+    "answers with another version": (Behaviour(says="0.9"), "says it is 0.9"),
+    "never gets ready": (Behaviour(ready_s=float("inf")), "did not get ready in 30 s"),
+    "crashes at start": (Behaviour(crashes=True), "ended while starting"),
+    "does not know the schema": (Behaviour(schema=Range(1, 2)), "schema levels 1 to 2"),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "reason"), BAD.values(), ids=BAD.keys())
+def test_a_bad_release_is_refused_before_its_first_user(
+    twin: Twin, file: ReleaseFile, caller: Caller, behaviour: Behaviour, reason: str
+) -> None:
+    """The route is not touched, the slot is retired, and the reason is said."""
+    twin.behaviours["1.1.0"] = behaviour
+    token = twin.current.token
+    with pytest.raises(Reverted, match=reason):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert token == twin.current.token
+    assert {"blue"} == set(twin.slots)
+    assert twin.journal.entries[-1].outcome == "reverted"
+    assert Phase.IDLE is engine.look(twin).phase
+
+
+def goes_bad_at(twin: Twin, weights: Weights, behaviour: Behaviour) -> Callable[[], None]:
+    def tick() -> None:
+        if twin.current.weights == weights:
+            twin.behaviours["1.1.0"] = behaviour
+
+    return tick
+
+
+@pytest.mark.parametrize("percent", [5, 50])
+def test_a_release_that_turns_bad_in_the_shift_gives_its_users_back(
+    twin: Twin, file: ReleaseFile, caller: Caller, percent: int
+) -> None:
+    """The route moves first, then the slot is drained and retired."""
+    twin.on_tick = goes_bad_at(twin, Weights(100 - percent, percent), Behaviour(failed=0.05))
+    with pytest.raises(Reverted, match="its users were brought back"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.calls[-4:] == ["undrain blue", "route blue 100 %, green 0 %", "drain green", "retire green"]
+
+
+def test_a_release_that_turns_bad_in_the_bake_gives_its_users_back(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """The old slot takes requests again before the route moves to it, and the bad one is kept, drained."""
+    twin.on_tick = goes_bad_at(twin, Weights(0, 100), Behaviour(failed=0.05))
+    with pytest.raises(Reverted, match="its users were brought back"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.calls[-4:] == ["drain blue", "undrain blue", "route blue 100 %, green 0 %", "drain green"]
+    assert Role.REJECTED is engine.look(twin).role
+    assert twin.slots["blue"].failed == 0
+
+
+def test_a_bake_check_that_fails_gives_the_users_back(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """Errors too rare to count are caught by the checks through the users' route."""
+    twin.on_tick = goes_bad_at(twin, Weights(0, 100), Behaviour(broken=("/health",)))
+    bake = msgspec.structs.replace(file.settings, timeouts=file.settings.timeouts)
+    with pytest.raises(Reverted):
+        engine.deploy(twin, msgspec.structs.replace(file, settings=bake), "1.1.0", caller)
+    assert Weights(100, 0) == twin.current.weights
+
+
+def test_a_slot_that_dies_in_the_shift_gives_its_users_back(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    twin.on_tick = goes_bad_at(twin, Weights(50, 50), Behaviour(crashes=True))
+    with pytest.raises(Reverted, match="green is not running any more"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert Weights(100, 0) == twin.current.weights
+
+
+def test_both_slots_failing_promotes_nothing_and_blames_nobody(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """When the old slot fails as well, the release is not refused: the gate is open and a person looks."""
+    twin.behaviours = {"1.0.0": Behaviour(failed=0.03), "1.1.0": Behaviour(failed=0.03)}
+    with pytest.raises(Undecided, match="both slots fail"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert Weights(100, 0) == twin.current.weights
+    assert "green" in twin.slots
+
+
+def test_time_never_passes_a_gate(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """Traffic that ends in the shift leaves the weights where they are, and says how many requests are missing."""
+
+    def tick() -> None:
+        if twin.current.weights == Weights(95, 5):
+            twin.rate = 0.1
+
+    twin.on_tick = tick
+    with pytest.raises(Undecided, match=r"hold gate of green cannot decide.*requests per slot are needed"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert Weights(95, 5) == twin.current.weights
+    assert twin.journal.entries[-1].outcome == "inconclusive"
+
+
+def test_a_gate_waits_for_the_requests_it_needs(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """At 5 % of 100 requests a second the window of ten seconds is too short, and the limit long enough."""
+    twin.rate = 100
+    began = twin.clock
+    engine.deploy(twin, file, "1.1.0", caller)
+    assert Weights(0, 100) == twin.current.weights
+    assert twin.clock - began > 60
+
+
+def test_a_release_is_not_begun_where_the_gates_cannot_be_fed(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """Too few users: said before anything changes, with the rate that would do."""
+    twin.rate = 2
+    with pytest.raises(Undecided, match=r"at least \d+ requests/s; 2/s come.*Nothing was changed"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.calls == []
+    assert twin.journal.entries[-1].version == "1.0.0"
+
+
+def test_a_gate_that_cannot_be_asked_is_an_error_and_promotes_nothing(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    twin.load_error = "the analysis load could not be made: no tokens"
+    with pytest.raises(ReleaseError, match="no tokens"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert Weights(100, 0) == twin.current.weights
+    assert twin.journal.entries[-1].outcome == "error"
+
+
+def test_without_users_a_release_goes_to_preview_and_on_by_hand(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """`--until preview` needs no users; `shift` is a person's decision and needs none either."""
+    twin.rate = 0
+    engine.deploy(twin, file, "1.1.0", caller, Options(to_preview=True))
+    assert (Phase.PREVIEW, Weights(100, 0)) == (engine.look(twin).phase, twin.current.weights)
+    engine.shift(twin, file, 30, caller)
+    assert Phase.SHIFTING is engine.look(twin).phase
+    engine.shift(twin, file, 0, caller)
+    assert Phase.PREVIEW is engine.look(twin).phase
+    engine.shift(twin, file, 100, caller)
+    now = engine.look(twin)
+    assert (now.phase, now.active.version, now.role) == (Phase.IDLE, "1.1.0", Role.WARM)
+
+
+def test_a_preview_whose_gate_did_not_pass_gets_no_user(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """`shift` refuses, and `promote` runs the gate again."""
+    twin.load_error = "down"
+    with pytest.raises(ReleaseError, match="down"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    with pytest.raises(Refused, match="has not passed its analysis gate"):
+        engine.shift(twin, file, 5, caller)
+    twin.load_error = ""
+    engine.promote(twin, file, caller)
+    assert Weights(0, 100) == twin.current.weights
+
+
+def test_all_at_once_is_one_shift(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    engine.deploy(twin, file, "1.1.0", caller, Options(all_at_once=True))
+    assert [call for call in twin.calls if call.startswith("route")] == ["route blue 0 %, green 100 %"]
+
+
+def test_promote_goes_on_where_a_shift_stopped(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    engine.deploy(twin, file, "1.1.0", caller, Options(to_preview=True))
+    engine.shift(twin, file, 5, caller)
+    twin.calls.clear()
+    engine.promote(twin, file, caller)
+    assert twin.calls == ["route blue 50 %, green 50 %", "route blue 0 %, green 100 %", "drain blue"]
+
+
+def test_rollback_moves_the_route_before_it_drains(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """The warm slot takes requests again, gets them all, and only then is the other one drained. No gate is asked."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    twin.calls.clear()
+    twin.load_error = "no gate may be asked"
+    engine.rollback(twin, file, caller)
+    assert twin.calls == ["undrain blue", "route blue 100 %, green 0 %", "drain green"]
+    now = engine.look(twin)
+    assert (now.active.version, now.role, now.can_roll_back) == ("1.0.0", Role.REJECTED, False)
+    assert twin.slots["blue"].failed + twin.slots["green"].failed == 0
+
+
+def test_a_version_rolled_back_can_be_brought_in_again(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """Its slot still runs: it is taken as it is, and goes through the gates."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    engine.rollback(twin, file, caller)
+    engine.deploy(twin, file, "1.1.0", caller)
+    assert engine.look(twin).active.version == "1.1.0"
+
+
+def test_rollback_in_a_shift_gives_all_users_to_the_active_slot(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    engine.deploy(twin, file, "1.1.0", caller, Options(to_preview=True))
+    engine.shift(twin, file, 50, caller)
+    engine.rollback(twin, file, caller)
+    assert (Weights(100, 0), True) == (twin.current.weights, "green" in twin.slots)
+
+
+def test_rollback_without_a_warm_slot_says_what_to_do(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    with pytest.raises(NeedsPerson, match=r"no warm slot.*release deploy VERSION"):
+        engine.rollback(twin, file, caller)
+    assert twin.calls == []
+
+
+def test_rollback_to_a_slot_that_died_says_so(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    engine.deploy(twin, file, "1.1.0", caller)
+    twin.behaviours["1.0.0"] = Behaviour(crashes=True)
+    with pytest.raises(NeedsPerson, match="no warm slot"):
+        engine.rollback(twin, file, caller)
+    assert Weights(0, 100) == twin.current.weights
+
+
+def test_abort_retires_what_was_under_way(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    engine.deploy(twin, file, "1.1.0", caller, Options(to_preview=True))
+    engine.shift(twin, file, 50, caller)
+    engine.abort(twin, file, caller)
+    assert (Weights(100, 0), {"blue"}) == (twin.current.weights, set(twin.slots))
+    with pytest.raises(Refused, match="no release is under way"):
+        engine.abort(twin, file, caller)
+
+
+def test_a_second_release_waits_for_the_first(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """A release under way is named, with the two ways to end it."""
+    engine.deploy(twin, file, "1.1.0", caller, Options(to_preview=True))
+    with pytest.raises(Refused, match=r"1\.1\.0 waits in preview on green.*promote.*abort"):
+        engine.deploy(twin, file, "1.2.0", caller)
+    engine.shift(twin, file, 5, caller)
+    with pytest.raises(Refused, match=r"1\.1\.0 on green is under way"):
+        engine.deploy(twin, file, "1.2.0", caller)
+
+
+def test_the_live_version_again_is_nothing_to_do(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """The same release twice changes nothing; the same version with another environment is a release."""
+    assert engine.deploy(twin, file, "1.0.0", caller).words == "nothing to do: 1.0.0 on blue has all users"
+    assert twin.calls == []
+    engine.deploy(twin, file, "1.0.0", caller, Options(env={"NEW": "1"}))
+    assert Weights(0, 100) == twin.current.weights
+
+
+def test_expand_is_refused_where_it_would_break_the_live_build(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    twin.behaviours["1.0.0"] = Behaviour(schema=Range(1, 2))
+    with pytest.raises(Refused, match="expanding to 3 would break it"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.calls == []
+
+
+def test_the_second_actor_is_told_who_is_first(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    with (
+        twin.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00Z", 42)),
+        pytest.raises(Locked, match="bob@desk holds the release lock since 2026-01-01T00:00:00Z"),
+    ):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.calls == []
+
+
+def test_a_route_edited_by_hand_stops_a_release(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """It says what was found, what was written last, and the verb that mends it, which does."""
+    engine.deploy(twin, file, "1.1.0", caller, Options(to_preview=True))
+    twin.edit(Weights(70, 30))
+    with pytest.raises(NeedsPerson, match=r"says blue 70 %, green 30 %, but.*wrote blue 100 %.*release abort"):
+        engine.promote(twin, file, caller)
+    engine.abort(twin, file, caller)
+    assert Weights(100, 0) == twin.current.weights
+    assert engine.look(twin).drift == ""
+
+
+def test_a_route_edited_under_a_run_stops_it(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """The run leaves the hand's weights alone and says so."""
+
+    def tick() -> None:
+        if twin.current.weights == Weights(50, 50):
+            twin.edit(Weights(60, 40))
+
+    twin.on_tick = tick
+    with pytest.raises(NeedsPerson, match=r"the route changed under this run: it says blue 60 %"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert Weights(60, 40) == twin.current.weights
+
+
+def test_rollback_works_over_a_route_edited_by_hand(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """At night the way back is open whatever somebody did before."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    twin.edit(Weights(30, 70))
+    engine.rollback(twin, file, caller)
+    assert twin.current.weights.sole
+
+
+def test_a_running_slot_without_a_journal_is_adopted(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """What serves is live, whoever brought it in."""
+    twin.journal.entries.clear()
+    engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.journal.entries[0].phase == "adopt"
+    engine.rollback(twin, file, caller)
+    assert Weights(100, 0) == twin.current.weights
+
+
+def test_the_first_release_of_all_has_nobody_to_be_compared_with(
+    empty: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """It is started, smoked and routed."""
+    engine.deploy(empty, file, "1.0.0", caller)
+    assert empty.calls == ["expand migrate", "deploy 1.0.0 on green", "route blue 0 %, green 100 %"]
+    assert Phase.IDLE is engine.look(empty).phase
+
+
+def test_a_first_release_that_is_bad_is_retired(empty: Twin, file: ReleaseFile, caller: Caller) -> None:
+    empty.behaviours["1.0.0"] = Behaviour(broken=("/cart",))
+    with pytest.raises(Reverted, match="smoke"):
+        engine.deploy(empty, file, "1.0.0", caller)
+    assert (empty.slots, engine.look(empty).phase) == ({}, Phase.EMPTY)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_between_two_acts(
+    twin: Twin, file: ReleaseFile, caller: Caller, signum: int, code: int
+) -> None:
+    """The message says where things stand and how to go on, and going on works."""
+
+    def tick() -> None:
+        if twin.current.weights == Weights(50, 50):
+            twin.on_tick = lambda: None
+            os.kill(os.getpid(), signum)
+
+    twin.on_tick = tick
+    with pytest.raises(Interrupted, match=r"50 % on blue \(1\.0\.0\), 50 % on green.*release promote") as stopped:
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert code == stopped.value.exit_code
+    assert Weights(50, 50) == twin.current.weights
+    engine.promote(twin, file, caller)
+    assert Weights(0, 100) == twin.current.weights
+
+
+def test_events_tell_what_happened_when(twin: Twin, file: ReleaseFile) -> None:
+    """The caller can draw them over its own charts."""
+    seen: list[Sequence[object]] = []
+    caller = Caller("ann", on_event=lambda *event: seen.append(event))
+    engine.deploy(twin, file, "1.1.0", caller)
+    engine.rollback(twin, file, caller)
+    assert [(kind, label) for _, kind, label, _ in seen] == [
+        ("deploy", "1.1.0 on green"),
+        ("gate", "analysis of green: pass"),
+        ("shift", "1.1.0 → 5 %"),
+        ("gate", "hold of green: pass"),
+        ("shift", "1.1.0 → 50 %"),
+        ("gate", "hold of green: pass"),
+        ("promote", "1.1.0 → 100 %"),
+        ("gate", "bake of green: pass"),
+        ("rollback", "1.0.0 → 100 %"),
+    ]
+
+
+def test_the_plan_is_shown_before_anything_changes(twin: Twin, file: ReleaseFile) -> None:
+    seen: list[int] = []
+    engine.deploy(twin, file, "1.1.0", Caller("ann", on_plan=lambda steps: seen.append(len(twin.calls))))
+    assert seen == [0]
+
+
+def test_status_says_who_is_live_and_what_comes_next(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    engine.deploy(twin, file, "1.1.0", caller)
+    found = status(engine.look(twin), None)
+    assert [(line.slot, line.role, line.version, line.weight, line.state) for line in found.slots] == [
+        ("green", "active", "1.1.0", 100, "ready"),
+        ("blue", "warm", "1.0.0", 0, "drained"),
+    ]
+    assert found.warm_until
+    assert found.last
+    assert (found.last.verb, found.last.version, found.last.outcome) == ("deploy", "1.1.0", "done")
+    assert "rollback" in found.next

@@ -1,0 +1,94 @@
+"""The journal and the lock as files: what a crash, a full disk or a second actor makes of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from scripts.release import lock
+from scripts.release.errors import Locked, ReleaseError
+from scripts.release.journal import Entry, FileJournal, Holder
+
+HOLDER = Holder("ann@laptop", "r1", "deploy", "2026-01-01T00:00:00.000Z", 42)
+
+
+def entry(number: int) -> Entry:
+    return Entry(at=number, time="", run=str(number), fence=number, verb="deploy", actor="ann", phase="begin")
+
+
+def test_entries_come_back_in_order(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path / "release" / "journal.jsonl")
+    for number in range(3):
+        journal.append(entry(number))
+    assert [entry(n) for n in range(3)] == list(journal.read())
+
+
+def test_a_line_cut_by_a_crash_is_left_out_and_overwritten(tmp_path: Path) -> None:
+    """Nothing was done on its strength: the act comes after the write."""
+    journal = FileJournal(tmp_path / "journal.jsonl")
+    journal.append(entry(0))
+    with journal.path.open("ab") as file:
+        file.write(b'{"at": 1, "run": "to')
+    assert [entry(0)] == list(journal.read())
+    journal.append(entry(2))
+    assert [entry(0), entry(2)] == list(journal.read())
+
+
+def test_a_line_spoilt_by_hand_is_named(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path / "journal.jsonl")
+    journal.append(entry(0))
+    journal.path.write_bytes(b"not json\n" + journal.path.read_bytes())
+    with pytest.raises(ReleaseError, match=r"journal.jsonl:1: not a journal entry.*move the file away"):
+        journal.read()
+
+
+def test_a_journal_that_cannot_be_written_stops_what_it_would_record() -> None:
+    with pytest.raises(ReleaseError, match="cannot be written: No space left"):
+        FileJournal(Path("/dev/full")).append(entry(0))
+
+
+def test_every_holder_gets_a_higher_fencing_number(tmp_path: Path) -> None:
+    """Higher than the journal's too, so that a lost lock file does no harm."""
+    path = tmp_path / "lock"
+    with lock.hold(path, HOLDER, past=0) as first:
+        pass
+    with lock.hold(path, HOLDER, past=0) as second:
+        pass
+    path.unlink()
+    with lock.hold(path, HOLDER, past=second) as third:
+        pass
+    assert [first, second, third] == [1, 2, 3]
+
+
+def test_the_second_is_told_who_is_first_and_since_when(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert lock.holder(path) is None
+    with lock.hold(path, HOLDER, past=0):
+        found = lock.holder(path)
+        with (
+            pytest.raises(
+                Locked, match=r"ann@laptop holds the release lock since 2026-01-01T00:00:00.000Z.*process 42"
+            ),
+            lock.hold(path, HOLDER, past=0),
+        ):
+            pass
+    assert found
+    assert (found.actor, found.fence) == ("ann@laptop", 1)
+    assert lock.holder(path) is None
+
+
+def take_and_die(path: Path) -> None:
+    with lock.hold(path, HOLDER, past=0):
+        multiprocessing.current_process().kill()  # type: ignore[attr-defined]  # of ourselves, without clean-up
+
+
+def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+    """The lock is the kernel's, so there is nothing to unlock by hand."""
+    path = tmp_path / "lock"
+    child = multiprocessing.get_context("fork").Process(target=take_and_die, args=(path,))
+    child.start()
+    child.join(20)
+    with lock.hold(path, HOLDER, past=0) as fence:
+        assert fence > 1

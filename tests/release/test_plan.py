@@ -1,0 +1,151 @@
+"""Plans as tables: from where a service stands and what is wanted to steps, without any platform."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.release.errors import NeedsPerson, Refused, Unusable
+from scripts.release.file import ReleaseFile
+from scripts.release.judge import needs
+from scripts.release.memory import Memory, Role
+from scripts.release.plan import Step, Wanted, plan_back, plan_deploy, plan_promote, plan_shift
+from scripts.release.situation import Phase, Situation, situation
+from scripts.release.slots import Observed, Release, Route, Slot, Weights
+from scripts.release.supply import seconds_of, shortage
+
+OLD, NEW = Release("1.0.0", ("shop",), {}), Release("1.1.0", ("shop",), {})
+
+
+def slot(name: str, release: Release, *, running: bool = True) -> Slot:
+    return Slot(name, release.version, release.digest, release.version, running=running, ready=running, capacity=1)
+
+
+def standing(
+    weights: Weights = Weights(100, 0),  # noqa: B008 - frozen
+    memory: Memory = Memory(active="blue"),  # noqa: B008 - frozen
+    blue: Slot = slot("blue", OLD),  # noqa: B008 - frozen
+    green: Slot = Slot("green"),  # noqa: B008 - frozen
+) -> Situation:
+    return situation(Observed({"blue": blue, "green": green}, Route(weights, "t")), memory)
+
+
+IDLE = standing()
+PREVIEW = standing(memory=Memory(active="blue", role=Role.PREVIEW, gated=NEW.digest), green=slot("green", NEW))
+UNGATED = standing(memory=Memory(active="blue", role=Role.PREVIEW), green=slot("green", NEW))
+SHIFTING = standing(
+    Weights(50, 50), Memory(active="blue", role=Role.PREVIEW, gated=NEW.digest), green=slot("green", NEW)
+)
+BAKING = standing(Weights(0, 100), Memory(active="green", role=Role.WARM, baking=True), green=slot("green", NEW))
+WARM = standing(Weights(0, 100), Memory(active="green", role=Role.WARM), green=slot("green", NEW))
+EMPTY = standing(blue=Slot("blue"), memory=Memory())
+DOWN = standing(blue=slot("blue", OLD, running=False), green=slot("green", NEW))
+FLIPPED = standing(Weights(0, 100), Memory(active="blue", routed=(Weights(100, 0),)), green=slot("green", NEW))
+
+
+def short(steps: tuple[Step, ...]) -> str:
+    """The kinds of a plan in a line, with the weight of the slot where there is one."""
+    return " ".join(f"{s.kind}{s.weights.of(s.slot)}" if s.weights else str(s.kind) for s in steps)
+
+
+def deploy(now: Situation, file: ReleaseFile, *, to_preview: bool = False) -> str:
+    return short(plan_deploy(now, Wanted(NEW, (5, 100), to_preview=to_preview), file, needs(file)))
+
+
+HEAD = "preflight expand deploy parity smoke"
+TAIL = "shift100 verify100 drain bake warm finish"
+
+
+@pytest.mark.parametrize(
+    ("now", "phase"),
+    [
+        (IDLE, Phase.IDLE),
+        (PREVIEW, Phase.PREVIEW),
+        (SHIFTING, Phase.SHIFTING),
+        (BAKING, Phase.BAKING),
+        (WARM, Phase.IDLE),
+        (EMPTY, Phase.EMPTY),
+    ],
+)
+def test_the_phase_is_read_from_route_and_journal(now: Situation, phase: Phase) -> None:
+    assert phase is now.phase
+
+
+def test_a_release_plans_every_step_with_a_gate_between_two_shifts(file: ReleaseFile) -> None:
+    assert f"{HEAD} analysis shift5 verify5 hold {TAIL}" == deploy(IDLE, file)
+    assert f"{HEAD} analysis finish" == deploy(IDLE, file, to_preview=True)
+    assert f"{HEAD} shift100 verify100 finish" == deploy(EMPTY, file)
+
+
+def test_a_release_says_when_it_takes_the_warm_slot(file: ReleaseFile) -> None:
+    """Instant rollback ends with it, so the plan says so."""
+    third = Wanted(Release("1.2.0", ("shop",), {}), (100,))
+    step = next(s for s in plan_deploy(WARM, third, file, needs(file)) if s.kind == "deploy")
+    assert (
+        step.words == "1.2.0 on blue in place of 1.0.0, which is warm: from here on there is no instant rollback to it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "refusal", "says"),
+    [
+        (SHIFTING, Refused, "1.1.0 on green is under way"),
+        (BAKING, Refused, "1.1.0 on green is under way"),
+        (DOWN, NeedsPerson, "blue has all users and does not run"),
+        (FLIPPED, NeedsPerson, "somebody edited it by hand"),
+    ],
+)
+def test_a_release_is_not_begun_over(file: ReleaseFile, now: Situation, refusal: type[Exception], says: str) -> None:
+    with pytest.raises(refusal, match=says):
+        deploy(now, file)
+
+
+def test_promote_does_what_is_left(file: ReleaseFile) -> None:
+    """Gates that passed are not run again; the one of the share the slot has now is."""
+
+    def promote(now: Situation) -> str:
+        return short(plan_promote(now, file, needs(file), steps=(5, 50, 75, 100)))
+
+    assert f"shift5 verify5 hold shift50 verify50 hold shift75 verify75 hold {TAIL}" == promote(PREVIEW)
+    assert promote(UNGATED).startswith("parity smoke analysis shift5")
+    assert f"hold shift75 verify75 hold {TAIL}" == promote(SHIFTING)
+    assert promote(BAKING) == "drain bake warm finish"
+    for now in (IDLE, WARM, EMPTY):
+        with pytest.raises(Refused, match="no release is under way"):
+            promote(now)
+
+
+def test_a_shift_by_hand_has_no_gate_and_needs_the_one_before(file: ReleaseFile) -> None:
+    assert short(plan_shift(PREVIEW, 30, file)) == "shift30 verify30 finish"
+    assert short(plan_shift(SHIFTING, 100, file)) == "shift100 verify100 drain warm finish"
+    assert short(plan_shift(SHIFTING, 0, file)) == "shift0 verify0 finish"
+    with pytest.raises(Refused, match="has not passed its analysis gate"):
+        plan_shift(UNGATED, 30, file)
+    for percent in (-1, 101):
+        with pytest.raises(Unusable, match="0 to 100"):
+            plan_shift(PREVIEW, percent, file)
+
+
+def test_the_way_back_moves_the_route_before_anything_else_is_drained() -> None:
+    assert short(plan_back(WARM, retire=False)) == "undrain shift100 verify100 drain finish"
+    assert short(plan_back(BAKING, retire=False)) == "undrain shift100 verify100 drain finish"
+    assert short(plan_back(SHIFTING, retire=True)) == "undrain shift100 verify100 drain retire finish"
+    assert short(plan_back(PREVIEW, retire=True)) == "retire finish"
+    assert short(plan_back(FLIPPED, retire=False)) == "undrain shift100 verify100 drain finish"
+
+
+@pytest.mark.parametrize("weights", [(0, 0), (50, 60), (-1, 101), (101, -1)])
+def test_weights_that_lose_requests_cannot_be_written_down(weights: tuple[int, int]) -> None:
+    with pytest.raises(Unusable, match="their sum must be 100"):
+        Weights(*weights)
+
+
+def test_a_plan_knows_how_long_its_gates_take_and_what_they_cannot_get(file: ReleaseFile) -> None:
+    """The hold lasts until its requests are there; a rate that never gives them is refused with the one that would."""
+    steps = plan_deploy(IDLE, Wanted(NEW, (5, 100)), file, needs(file))
+    hold = next(s for s in steps if s.kind == "hold")
+    assert file.settings.hold.duration == seconds_of(hold, rate=1000)
+    assert hold.requests / (100 * 0.05) == seconds_of(hold, rate=100)
+    assert shortage(steps, rate=1000) == ""
+    least = -(-hold.requests * 100 // (5 * 60))
+    assert f"at least {least:,} requests/s" in shortage(steps, rate=least - 1)
+    assert shortage(steps, rate=least) == ""
