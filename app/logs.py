@@ -32,8 +32,6 @@ def configure(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], level="WARNING", force=True)
     logger.setLevel(level)
-    # Nothing here reads them, and each costs a frame look-up per line.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def event(level: int, words: str, *, exc_info: BaseException | None = None, **fields: object) -> None:

@@ -15,16 +15,24 @@ from app.runtime import Runtime, build
 from app.settings import Settings
 
 
+class StartError(RuntimeError):
+    """This process cannot serve, and starting it again would not help."""
+
+
 class Worker:
     """What runs beside the request threads."""
 
     def __init__(self, settings: Settings, alive: Callable[[], bool]) -> None:
         if settings.faults_enabled and settings.fault_crash_at_start:
-            raise SystemExit("FAULT_CRASH_AT_START=1: this process ends here, as asked")
+            raise StartError("FAULT_CRASH_AT_START=1: this process ends here, as asked")
         self.runtime: Runtime = build(settings)
         self.runtime.lifecycle.alive = alive
         self.app: Flask = create_app(self.runtime)
-        self._admin = AdminServer(self.runtime)
+        try:
+            self._admin = AdminServer(self.runtime)
+        except OSError as exc:
+            where = f"{settings.bind}:{settings.admin_port}"
+            raise StartError(f"ADMIN_PORT: cannot listen on {where}: {exc.strerror}; choose another port") from exc
         self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
 
     def start(self) -> None:
@@ -51,7 +59,7 @@ _lock = threading.Lock()
 
 
 def start(alive: Callable[[], bool] = lambda: True) -> Worker:
-    """This process's worker, started on the first call. Raises SettingsError, OSError (admin port taken)."""
+    """This process's worker, started on the first call. Raises SettingsError, StartError."""
     global _worker  # noqa: PLW0603  # one per process is the point
     with _lock:
         if _worker is None:

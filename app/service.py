@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 from flask import Blueprint, Request, Response, request
+from werkzeug.exceptions import ClientDisconnected
 
 from app.auth.tokens import Identity, not_authenticated
 from app.call import Call, current
@@ -136,8 +137,8 @@ def read_body(incoming: Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
         connection.settimeout(BODY_S)
     try:
         raw = incoming.get_data(cache=False)
-    except TimeoutError:
-        raise Problem("body-timeout", headers={"Connection": "close"}) from None
+    except ClientDisconnected:  # werkzeug's word for a time-out, too
+        raise Problem("body-timeout") from None
     try:
         return _decoder(kind).decode(raw)
     except msgspec.ValidationError as exc:
