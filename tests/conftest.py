@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +21,16 @@ from scripts.local.state import State
 
 # The tests' data is thrown away: these servers need not survive a power cut.
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _reaped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """However this test run ends, even by SIGKILL, no process it started outlives it."""
+    reap = (sys.executable, str(Path(__file__).parent / "local" / "reap.py"), str(tmp_path_factory.getbasetemp()))
+    # The pipe closes when this process ends; only then does the shell go on.
+    argv = ["sh", "-c", 'cat; exec "$@"', "sh", *reap]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True):
+        yield
 
 
 @pytest.fixture(scope="session")

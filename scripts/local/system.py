@@ -47,13 +47,14 @@ def up(
 
     `port` fixes the edge's port. Raises LocalError; what was started stays up, and the next `up` goes on from there.
     """
-    with lock(home):
-        try:
+    home = home.resolve()
+    try:
+        with lock(home):
             return _up(home, report, first, migrate, port)
-        except OSError as exc:
-            if exc.errno != errno.ENOSPC:
-                raise
+    except OSError as exc:
+        if exc.errno == errno.ENOSPC:
             raise LocalError(f"the disk that holds {home} is full: free some space, then run `up` again") from exc
+        raise LocalError(f"cannot work under {home}: {exc}; choose another place with --home") from exc
 
 
 def _up(home: Path, report: Report, first: SlotSpec, migrate: Migrate, port: int | None) -> State:
@@ -114,15 +115,17 @@ def _ensure(state: State, name: str, report: Report) -> tuple[State, Process | N
         return state, recorded
     stop(home, name, None, *_STOPPING[name])  # started by a command that was killed before it wrote it down
     state = _with_free_ports(state, name, report)
-    process = _launch(state, name)
+    process = _launch(state, name, report)
     state = msgspec.structs.replace(state, processes={**state.processes, name: process})
     write_state(state)
     report(f"{name}: started (pid {process.pid})")
     return state, process
 
 
-def _launch(state: State, name: str) -> Process:
+def _launch(state: State, name: str, report: Report) -> Process:
     if name == postgres.NAME:
+        if not (Path(state.home) / postgres.NAME / "data").exists():
+            report(f"{name}: making a new cluster")
         return postgres.launch(Path(state.home), state.postgres_port, state.postgres_password)
     if name == valkey.NAME:
         return valkey.launch(Path(state.home), state.valkey_port, state.valkey_password)
@@ -174,8 +177,9 @@ def _unready(state: State, slot: Slot) -> str | None:
 def down(home: Path, report: Report) -> None:
     """End every process of this home, written down or not; data, ports and releases are kept for the next `up`.
 
-    Raises LockedError while another command changes the home.
+    Raises LockedError while another command changes the home, LocalError when a process does not end.
     """
+    home = home.resolve()
     if not home.exists():
         report(f"nothing runs under {home}")
         return
@@ -184,8 +188,11 @@ def down(home: Path, report: Report) -> None:
         found = {mark_name(process) for process in marked(home)}
         found |= {name for name, process in recorded.items() if alive(process)}
         for name in sorted(found, key=lambda name: [*_STOPPING, name].index(name)):
-            stop(home, name, recorded.get(name), *_STOPPING.get(name, (5.0, signal.SIGTERM)))
-            report(f"{name}: stopped")
+            grace_s, signum = _STOPPING.get(name, (5.0, signal.SIGTERM))
+            report(f"{name}: stopping (at most {grace_s:.0f} s)")
+            stop(home, name, recorded.get(name), grace_s, signum)
+        if left := [str(process.pid) for process in marked(home)]:
+            raise LocalError(f"still running after SIGKILL: pid {', '.join(left)}; run `primetrade local down` again")
         report("down: nothing left running" if found else f"nothing runs under {home}")
 
 

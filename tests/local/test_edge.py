@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from scripts.local.envoy_config import Routes
 from scripts.local.errors import ProbeError
 from scripts.local.slots import Slot, SlotSpec, start_slot, stop_slot
 from scripts.local.state import State
+from tests.local.traffic import until
 
 Artefact = Callable[..., SlotSpec]
 
@@ -24,14 +24,6 @@ def get(state: State, path: str = "/", **headers: str) -> urllib3.BaseHTTPRespon
     with urllib3.PoolManager(retries=False) as pool:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return pool.request("GET", f"{state.edge_url}{path}", headers=named, timeout=10)
-
-
-def until(check: Callable[[], bool], what: str) -> None:
-    """Wait for something another process does on its own, 20 s at most."""
-    deadline = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.01)
 
 
 def ready(state: State, slot: Slot) -> Slot:

@@ -208,3 +208,10 @@ def test_nothing_up_is_an_answer(home: Path) -> None:
     """`status` and `down` of a home that never was: said plainly, exit code 0."""
     assert primetrade_local("status", "--home", str(home))[0] == Exit.DONE
     assert primetrade_local("down", "--home", str(home)) == (Exit.DONE, f"nothing runs under {home}")
+
+
+def test_a_home_that_cannot_be_made_is_said_plainly(tmp_path: Path) -> None:
+    """One message with the path and the reason, no traceback."""
+    (tmp_path / "file").touch()
+    code, answer = primetrade_local("up", "--home", str(tmp_path / "file" / "home"))
+    assert (code, "Not a directory" in answer, "--home" in answer) == (Exit.ERROR, True, True)
