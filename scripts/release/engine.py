@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from scripts.release.errors import Interrupted, NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
+from scripts.release.errors import NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
 from scripts.release.file import ReleaseFile
 from scripts.release.gate import GateFailed, GateOpen
 from scripts.release.journal import Holder
@@ -31,6 +31,7 @@ from scripts.release.steps import CHECKS, act
 from scripts.release.supply import measured_rate, shortage
 
 OnPlan = Callable[[tuple[Step, ...]], object]
+OnStep = Callable[[Step], object]
 
 
 class Verb(NamedTuple):
@@ -57,6 +58,7 @@ class Caller(msgspec.Struct, frozen=True):
     reason: str = ""
     on_event: OnEvent = lambda at, kind, label, detail: None
     on_plan: OnPlan = lambda steps: None  # before anything changes
+    on_step: OnStep = lambda step: None  # when it begins
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -78,10 +80,12 @@ def deploy(platform: Platform, file: ReleaseFile, version: str, caller: Caller, 
     Raises Reverted when a gate refuses it, Undecided when a gate cannot decide, Refused or NeedsPerson when it may
     not start, Locked, Interrupted.
     """
-    release = file.release(version, options.env)
-    wanted = Wanted(release, _percents(file, options.all_at_once), options.to_preview)
-    verb = Verb("deploy", lambda now: plan_deploy(now, wanted, file, needs(file)), release)
-    return _run(platform, file, caller, verb)
+    return _run(platform, file, caller, _deployment(file, version, options))
+
+
+def preview_plan(platform: Platform, file: ReleaseFile, version: str, options: Options) -> tuple[Step, ...]:
+    """The steps that `deploy` would take now. Raises Refused or NeedsPerson where it would refuse to begin."""
+    return _deployment(file, version, options).plan(look(platform))
 
 
 def promote(platform: Platform, file: ReleaseFile, caller: Caller, *, all_at_once: bool = False) -> Done:
@@ -122,6 +126,12 @@ def rollback(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
     return _run(platform, file, caller, Verb("rollback", plan))
 
 
+def _deployment(file: ReleaseFile, version: str, options: Options) -> Verb:
+    release = file.release(version, options.env)
+    wanted = Wanted(release, _percents(file, options.all_at_once), options.to_preview)
+    return Verb("deploy", lambda now: plan_deploy(now, wanted, file, needs(file)), release)
+
+
 def _percents(file: ReleaseFile, all_at_once: bool) -> tuple[int, ...]:
     return (100,) if all_at_once else file.settings.steps
 
@@ -140,6 +150,7 @@ def _run(platform: Platform, file: ReleaseFile, caller: Caller, verb: Verb) -> D
             actor=caller.actor,
             reason=caller.reason,
             on_event=caller.on_event,
+            on_step=caller.on_step,
             token="",
         )
         with run.signals.caught(), _told(run):
@@ -203,6 +214,7 @@ def _carry_out(run: Run, steps: tuple[Step, ...], release: Release | None) -> No
 
 
 def _one(run: Run, step: Step, release: Release | None) -> None:
+    run.on_step(step)
     said = ""
     if step.kind in MUTATING:
         with run.signals.held():
@@ -258,9 +270,10 @@ def _told(run: Run) -> Iterator[None]:
     try:
         yield
     except Stopped as exc:
-        words = f"{exc.word} in {run.verb} {run.version}: nothing is half done. {_state(run)}"
-        _ended(run, exc.word, words)
-        raise Interrupted(words, exc.exit_code) from None
+        word = exc.ends.__name__.lower()
+        words = f"{word} in {run.verb} {run.version}: nothing is half done. {_state(run)}"
+        _ended(run, word, words)
+        raise exc.ends(words) from None
     except RouteMoved as exc:
         words = f"{exc}. This run stops and leaves it. {_state(run)}"
         _ended(run, "needs a person", words)

@@ -37,8 +37,8 @@ class Undecided(ReleaseError):
 
 
 class Interrupted(ReleaseError):
-    """A signal ended the run between two actions; the message says the state and the next command."""
+    """SIGINT ended the run between two acts; the message says the state and the next command."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code  # 128 + the signal's number
+
+class Terminated(Interrupted):
+    """The same by SIGTERM."""

@@ -44,6 +44,7 @@ class Run:
     actor: str
     reason: str
     on_event: OnEvent
+    on_step: Callable[[Step], object]
     token: str
     signals: Signals = field(default_factory=Signals)
     version: str = ""

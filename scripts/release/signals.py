@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-NAMED = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+from scripts.release.errors import Interrupted, Terminated
+
+ENDS: dict[int, type[Interrupted]] = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
 
 
 class Stopped(BaseException):
@@ -16,8 +18,7 @@ class Stopped(BaseException):
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
-        self.word = NAMED[signal.Signals(signum)]
-        self.exit_code = 128 + signum
+        self.ends = ENDS[signum]
 
 
 class Signals:
@@ -33,7 +34,7 @@ class Signals:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        earlier = {signum: signal.signal(signum, self._on_signal) for signum in NAMED}
+        earlier = {signum: signal.signal(signum, self._on_signal) for signum in ENDS}
         try:
             yield
         finally:
