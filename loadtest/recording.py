@@ -33,7 +33,7 @@ class Second(msgspec.Struct, frozen=True):
     failed: int
     dropped: int  # not sent: the in-flight pool was full
     over: tuple[int, ...]  # ok answers slower than each of Recording.thresholds_ms, from the intended start
-    slots: dict[str, int]  # answers per slot, by the response header
+    slots: dict[str, int]  # answers per slot, by the response header; without those that name none
     p50_ms: float
     p95_ms: float
     p99_ms: float
@@ -64,7 +64,11 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Failed requests of one kind; `kind` is "status 503", "timeout", "reset" or "check: WHAT"."""
+    """Failed requests of one kind in the steady phase; due moments of the first and the last.
+
+    `kind` is "status 503", "timeout", "refused", "reset", "bad answer", "network" or "check: WHAT". Where no answer
+    named a slot, `slot` is the arm that the request was sent by, here and in cells.
+    """
 
     kind: str
     route: str
@@ -84,12 +88,10 @@ class Generator(msgspec.Struct, frozen=True):
     worst_second_lag_p99_ms: float
     dropped: int
     unfinished: int  # sent, but without an answer when the run ended
-    mean_in_flight: float  # sampled beside the requests, for Little's law
-    in_flight_samples: int
+    mean_in_flight: float  # kept by a gauge beside the latencies, for Little's law
+    in_flight_samples: int  # changes of that gauge
     max_in_flight: int
-    failed_s: float = (
-        0.0  # time that failed requests were in flight, in sum: they are in mean_in_flight, not in `service`
-    )
+    failed_s: float = 0.0  # time failed requests were in flight, in sum: `service` holds the ok answers only
 
 
 class Recording(msgspec.Struct, frozen=True):

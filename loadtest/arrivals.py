@@ -1,0 +1,30 @@
+"""When requests are due: pure, endless schedules in seconds from the start of the run.
+
+An open schedule does not wait for answers: a slow server gets the same arrivals as a fast one, as it does from its
+users (Schroeder et al., "Open versus closed", NSDI 2006).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import count
+
+
+def poisson(rate: float, seed: int) -> Iterator[float]:
+    """Independent users: gaps are exponential with mean 1/rate, so any second holds rate ± sqrt(rate) arrivals."""
+    gap = random.Random(seed).expovariate  # noqa: S311 - a schedule that can be repeated, not a secret
+    due = 0.0
+    while True:
+        due += gap(rate)
+        yield due
+
+
+def uniform(rate: float, seed: int) -> Iterator[float]:
+    """Equal gaps of 1/rate after a random first one; multiplied, not added up, so that no rounding error grows."""
+    phase = random.Random(seed).random()  # noqa: S311 - a schedule that can be repeated, not a secret
+    for number in count():
+        yield (number + phase) / rate
+
+
+SCHEDULES = {"poisson": poisson, "uniform": uniform}
