@@ -48,10 +48,12 @@ class Lifecycle:
         """Look until the database answers with a schema level this build accepts, then prepare what first use would."""
         compile_all()
         while not self._ended.is_set():
-            self.waiting_for = look(database)
-            if self.waiting_for is None:
+            missing = look(database)
+            if missing is None:
                 self.cache = _cache_state(valkey)
+                self.waiting_for = None  # last: this is what makes it ready
                 return
+            self.waiting_for = missing
             self._ended.wait(PAUSE_S)
 
 

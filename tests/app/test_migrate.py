@@ -9,11 +9,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from click.testing import CliRunner
 
 from app import schema
 from app.migrate import DatabaseUnreachable, MigrationError, level, migrate, read_migrations
-from scripts.commands.db import command
 
 FILES = {"0001_a.sql": "create table a (id int);", "0002_b.sql": "create table b (id int);"}
 
@@ -125,15 +123,3 @@ def test_a_lock_that_is_not_free_is_tried_again(url: str, tmp_path: Path) -> Non
 def test_an_unreachable_database_is_one_clear_error() -> None:
     with pytest.raises(DatabaseUnreachable, match="no connection to the database"):
         level("postgresql://nobody@127.0.0.1:1/none")
-
-
-def test_the_command_tells_the_level_to_machines(url: str) -> None:
-    result = CliRunner().invoke(command, ["migrate", "--database-url", url, "--json"], catch_exceptions=False)
-    assert result.exit_code == 0
-    assert f'"level": {schema.MAX}' in result.output
-
-
-def test_the_command_fails_once_and_plainly_when_the_database_is_away() -> None:
-    result = CliRunner().invoke(command, ["migrate", "--database-url", "postgresql://nobody@127.0.0.1:1/none"])
-    assert result.exit_code == 1
-    assert "no connection to the database" in result.output
