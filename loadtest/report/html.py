@@ -26,6 +26,7 @@ def render(result: Result) -> str:
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_together,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -55,6 +56,11 @@ def render(result: Result) -> str:
         script=_inline("hover.js"),
         points=_points(result, views[0]),
     )
+
+
+def _together(value: object) -> object:
+    """Keep a number and its percent sign on one line."""
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
 
 
 def _inline(name: str) -> Markup:
