@@ -9,7 +9,7 @@ EXTRAS := app ops load dev
 # xdist's workers share the two cores of a small machine; more workers only queue.
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-faults test-browser lint types fmt lock lock-check bench clean
+.PHONY: help demo test test-faults test-browser lint types fmt docs lock lock-check bench clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ types: $(VENV)/.dev ## mypy, strict
 fmt: $(VENV)/.dev ## Format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## Write the generated pages and schemas anew
+	$(BIN)/python -m scripts.reference
 
 lock: $(VENV)/.dev ## Write locks/*.txt anew from pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
 	$(call compile_locks,locks)

@@ -10,4 +10,4 @@ err = Console(stderr=True, highlight=False)
 
 def say(line: str) -> None:
     """Print one line of progress; rich markup is not interpreted, so any text is safe."""
-    out.print(line, markup=False)
+    out.print(line, markup=False, soft_wrap=True)

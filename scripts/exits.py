@@ -31,6 +31,23 @@ class Exit(IntEnum):
     TERMINATED = 143
 
 
+MEANING = {
+    Exit.DONE: "done",
+    Exit.ERROR: "something failed; the message says what to do",
+    Exit.USAGE: "a wrong flag, file or setting; nothing was changed",
+    Exit.SLO_MISSED: "the run is valid and a target was missed",
+    Exit.RUN_INVALID: "the generator could not be believed; run again on a quieter machine",
+    Exit.REGRESSION: "worse than the baseline",
+    Exit.NEEDS_PERSON: "a person must decide; the message says between what",
+    Exit.REVERTED: "the release failed and was taken back safely",
+    Exit.LOCKED: "another command holds the lock; the message says who",
+    Exit.AWAITING_APPROVAL: "waits for a person's approval",
+    Exit.INCONCLUSIVE: "too little was seen to decide",
+    Exit.INTERRUPTED: "interrupted (ctrl-C)",
+    Exit.TERMINATED: "terminated (SIGTERM)",
+}
+
+
 class Failed(click.ClickException):
     """A failure to show once, with the exit code of its kind."""
 

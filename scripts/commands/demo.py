@@ -1,0 +1,63 @@
+"""`primetrade demo`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from loadtest.errors import LoadError
+from loadtest.launch import BadRun
+from loadtest.profile import ProfileError
+from scripts.demo.errors import DemoError
+from scripts.exits import Exit, exits
+from scripts.local.errors import LocalError, LockedError
+from scripts.release.errors import Interrupted, Locked, NeedsPerson, ReleaseError, Reverted, Terminated, Undecided
+from slo.yamlfile import YamlFileError
+
+ERRORS: dict[type[Exception], Exit] = {
+    BadRun: Exit.USAGE,
+    DemoError: Exit.USAGE,
+    Interrupted: Exit.INTERRUPTED,
+    LoadError: Exit.ERROR,
+    LocalError: Exit.ERROR,
+    Locked: Exit.LOCKED,
+    LockedError: Exit.LOCKED,
+    NeedsPerson: Exit.NEEDS_PERSON,
+    ProfileError: Exit.USAGE,
+    ReleaseError: Exit.ERROR,
+    Reverted: Exit.REVERTED,
+    Terminated: Exit.TERMINATED,
+    Undecided: Exit.INCONCLUSIVE,
+    YamlFileError: Exit.USAGE,
+}
+
+
+@click.command()
+@click.option("--profile", default="load", show_default=True, help="Load profile: load proves, smoke is short.")
+@click.option("--home", type=click.Path(path_type=Path), default=Path(".local/demo"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the report.  [default: reports/demo-TIME]")
+@click.option("--keep", is_flag=True, help="Leave the system up and print its addresses.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout, progress on stderr.")
+@exits(ERRORS)
+def command(profile: str, home: Path, out: Path | None, keep: bool, as_json: bool) -> None:
+    """Prove the targets through live releases.
+
+    Starts a system of its own, offers load, and while it runs brings a good release in by steps, rolls it back, brings
+    it in again, and tries a bad one that its gate must refuse. Ends with a verdict and a report.
+
+    Example: primetrade demo --profile smoke --keep
+    """
+    from scripts.demo import ending, run, screen  # noqa: PLC0415  # only this verb needs them
+
+    options = run.Options(
+        profile=profile,
+        home=home.absolute(),
+        out=(out or Path("reports") / f"demo-{run.stamp()}").absolute(),
+        keep=keep,
+    )
+    with screen.Screen(f"primetrade demo, profile {profile}", to_stderr=as_json) as live:
+        demo = run.run(options, live)
+    code = ending.tell(demo, options, as_json=as_json)
+    if code is not Exit.DONE:
+        raise SystemExit(code)

@@ -1,0 +1,117 @@
+"""How the demo ends: the verdict in words, an exit code, and what was left behind."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from scripts.console import say
+from scripts.demo.run import Demo, Options
+from scripts.exits import Exit
+from slo.objective import Outcome
+
+VERDICTS = {
+    Outcome.PASS: Exit.DONE,
+    Outcome.FAIL: Exit.SLO_MISSED,
+    Outcome.INCONCLUSIVE: Exit.INCONCLUSIVE,
+    Outcome.ERROR: Exit.ERROR,
+}
+
+
+def code(demo: Demo) -> Exit:
+    """What the demo proved, worst first: a broken story, lost requests, an unbelievable run, missed targets."""
+    if not demo.as_told or demo.lost:
+        return Exit.ERROR
+    if not demo.result.valid:
+        return Exit.RUN_INVALID
+    if not demo.proves:
+        return Exit.DONE
+    return VERDICTS[demo.result.outcome]
+
+
+def tell(demo: Demo, options: Options, *, as_json: bool) -> Exit:
+    """Print how it went and return the exit code."""
+    ended = code(demo)
+    if as_json:
+        click.echo(msgspec.json.encode(_summary(demo, ended)))
+        return ended
+    say("")
+    for act in demo.played:
+        say(f"  {_mark(act.as_told)} {act.title}{'' if act.as_told else ': ' + act.words}")
+    say(f"  {_mark(demo.reached_bad == 0)} the bad release answered {demo.reached_bad} users' requests")
+    say(f"  {_mark(demo.lost == 0)} {demo.lost} of {demo.result.requests:,} requests were lost")
+    say("")
+    say(demo.result.headline)
+    if not demo.proves:
+        say("This profile shows that everything works; `--profile load` proves the targets.")
+    say("")
+    say(f"Report: {demo.report}")
+    if options.keep:
+        say(f"Left up: {demo.edge}; database: primetrade local psql --home {options.home}")
+        say(f"See it: primetrade local status --home {options.home}; down ends it")
+    return ended
+    say("")
+    for act in demo.played:
+        say(f"  {_mark(act.as_told)} {act.title}{'' if act.as_told else ': ' + act.words}")
+    say(f"  {_mark(demo.reached_bad == 0)} the bad release answered {demo.reached_bad} users' requests")
+    say(f"  {_mark(demo.lost == 0)} {demo.lost} of {demo.result.requests:,} requests were lost")
+    say("")
+    say(demo.result.headline)
+    if not demo.proves:
+        say("This profile shows that everything works; `--profile load` proves the targets.")
+    say("")
+    say(f"Report: {demo.report}")
+    if options.keep:
+        say(f"Left up: {demo.edge}; database: primetrade local psql --home {options.home}")
+        say(f"See it: primetrade local status --home {options.home}; down instead of status ends it")
+    return ended
+    say("")
+    for act in demo.played:
+        say(f"  {_mark(act.as_told)} {act.title}{'' if act.as_told else ': ' + act.words}")
+    say(f"  {_mark(demo.reached_bad == 0)} the bad release answered {demo.reached_bad} users' requests")
+    say(f"  {_mark(demo.lost == 0)} {demo.lost} of {demo.result.requests:,} requests were lost")
+    say("")
+    say(demo.result.headline)
+    if not demo.proves:
+        say("This profile shows that everything works; `--profile load` proves the targets.")
+    say("")
+    say(f"Report: {demo.report}")
+    if options.keep:
+        say(f"Left up: {demo.edge}; database: primetrade local psql --home {options.home}")
+        say(f"See it: primetrade local status --home {options.home}; down ends it")
+    return ended
+    say("")
+    for act in demo.played:
+        say(f"  {_mark(act.as_told)} {act.title}{'' if act.as_told else ': ' + act.words}")
+    say(f"  {_mark(demo.reached_bad == 0)} the bad release answered {demo.reached_bad} users' requests")
+    say(f"  {_mark(demo.lost == 0)} {demo.lost} of {demo.result.requests:,} requests were lost")
+    say("")
+    say(demo.result.headline)
+    if not demo.proves:
+        say("This profile shows that everything works; `--profile load` proves the targets.")
+    say("")
+    say(f"Report: {demo.report}")
+    if options.keep:
+        say(f"Left up: {demo.edge}; database: primetrade local psql --home {options.home}")
+        say(
+            f"See it: primetrade local status --home {options.home}; end it: primetrade local down --home {options.home}"
+        )
+    return ended
+
+
+def _mark(good: bool) -> str:
+    return "✔" if good else "✘"
+
+
+def _summary(demo: Demo, ended: Exit) -> dict[str, object]:
+    return {
+        "exit_code": int(ended),
+        "headline": demo.result.headline,
+        "outcome": demo.result.outcome,
+        "valid": demo.result.valid,
+        "proves": demo.proves,
+        "acts": [{"title": a.title, "as_told": a.as_told, "words": a.words} for a in demo.played],
+        "lost": demo.lost,
+        "reached_bad": demo.reached_bad,
+        "report": str(demo.report),
+    }

@@ -1,0 +1,67 @@
+"""What the parts of the local system spend while the load runs: CPU by process, and what the slots' metrics say."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from loadtest.recording import Recording
+from loadtest.result import Fact, Usage
+from loadtest.scrape import MetricsSampler
+from loadtest.usage import UsageSampler, tree, usages
+from scripts.local import envoy, postgres, valkey
+from scripts.local.envoy_config import SLOTS
+from scripts.local.slots import read_slot
+from scripts.local.state import State
+
+OVERHEAD = "releases and analysis load"  # this process and its children: not part of a request's cost
+
+
+class Spending:
+    """Both samplers over one window, for the system in `home`."""
+
+    def __init__(self, state: State, home: Path, generator: int) -> None:
+        def server(name: str) -> Callable[[], list[int]]:
+            return lambda: tree(state.processes[name].pid) if name in state.processes else []
+
+        def slots() -> list[int]:
+            return [pid for name in SLOTS if (slot := read_slot(home, name)) for pid in tree(slot.process.pid)]
+
+        def ours() -> list[int]:
+            """This process and its children; the generator and the slots it started are parts of their own."""
+            apart = {*tree(generator), *slots(), *(p for s in state.processes.values() for p in tree(s.pid))}
+            return [pid for pid in tree(os.getpid()) if pid not in apart]
+
+        def metrics(name: str) -> Callable[[], str | None]:
+            return lambda: f"http://127.0.0.1:{slot.admin_port}/metrics" if (slot := read_slot(home, name)) else None
+
+        self._usage = UsageSampler(
+            {
+                "app": slots,
+                "envoy": server(envoy.NAME),
+                "postgresql": server(postgres.NAME),
+                "valkey": server(valkey.NAME),
+                "generator": lambda: tree(generator),
+                OVERHEAD: ours,
+            }
+        )
+        self._metrics = MetricsSampler({name: metrics(name) for name in SLOTS})
+        self._cpu_s: dict[str, float] = {}
+        self.facts: tuple[Fact, ...] = ()
+
+    def start(self) -> None:
+        """Open the window."""
+        now = time.time()
+        self._usage.start(now)
+        self._metrics.start(now)
+
+    def stop(self) -> None:
+        """Close it."""
+        self._cpu_s = self._usage.stop()
+        self.facts = self._metrics.stop()
+
+    def usage(self, recording: Recording) -> tuple[Usage, ...]:
+        """CPU of each part over the users' requests of the window; requests of the analysis load are on top of them."""
+        return usages(self._cpu_s, {}, recording.generator.requests)

@@ -1,0 +1,78 @@
+"""What the demo says of itself at the end: the worst finding decides the exit code."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from loadtest.judge import judge
+from scripts.demo.ending import code
+from scripts.demo.errors import DemoError
+from scripts.demo.run import Demo, Options, fresh_system
+from scripts.demo.screen import Screen
+from scripts.demo.story import Played
+from scripts.exits import Exit
+from slo.objective import Outcome
+from slo.reader import read_targets
+from tests.report.example import recording
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def demo() -> Demo:
+    """One that went well."""
+    result = judge(recording(), read_targets(ROOT / "slo.yaml"))
+    result = msgspec.structs.replace(result, valid=True, outcome=Outcome.PASS)
+    return Demo(result, (Played("an act", 0, 1, as_told=True, words=""),), 0, 0, proves=True, report=Path(), edge="")
+
+
+def but(demo: Demo, **changes: object) -> Demo:
+    return msgspec.structs.replace(demo, **changes)
+
+
+def judged(demo: Demo, **changes: object) -> Demo:
+    return but(demo, result=msgspec.structs.replace(demo.result, **changes))
+
+
+def test_a_demo_that_went_well_ends_with_done(demo: Demo) -> None:
+    """Valid, every target met, nothing lost: 0."""
+    assert code(demo) == Exit.DONE
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [(Outcome.FAIL, Exit.SLO_MISSED), (Outcome.INCONCLUSIVE, Exit.INCONCLUSIVE), (Outcome.ERROR, Exit.ERROR)],
+)
+def test_the_verdict_decides_when_the_profile_proves(demo: Demo, outcome: Outcome, expected: Exit) -> None:
+    """Each verdict has its own exit code; a profile that only shows the mechanics has none."""
+    assert code(judged(demo, outcome=outcome)) == expected
+    assert code(but(judged(demo, outcome=outcome), proves=False)) == Exit.DONE
+
+
+def test_an_invalid_run_is_never_green(demo: Demo) -> None:
+    """A generator that cannot be believed ends with 4 whatever the verdict and the profile."""
+    assert code(judged(demo, valid=False)) == Exit.RUN_INVALID
+    assert code(but(judged(demo, valid=False), proves=False)) == Exit.RUN_INVALID
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lost": 1},
+        {"reached_bad": 1},
+        {"played": (Played("an act", 0, 1, as_told=False, words="went wrong"),)},
+    ],
+)
+def test_a_lost_request_or_a_broken_story_fails_whatever_the_verdict(demo: Demo, changes: dict[str, object]) -> None:
+    """One lost request, one user on the bad release or one act not as told: 1."""
+    assert code(but(demo, **changes)) == Exit.ERROR
+
+
+def test_a_folder_that_is_not_the_demos_is_left_alone(tmp_path: Path) -> None:
+    """The demo empties its own home only."""
+    (tmp_path / "thesis.txt").write_text("years of work")
+    options = Options("smoke", tmp_path, tmp_path / "out")
+    with pytest.raises(DemoError, match="not empty and was not made by the demo"), fresh_system(options, Screen("t")):
+        pytest.fail("it started all the same")
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
