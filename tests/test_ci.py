@@ -1,0 +1,52 @@
+"""CI runs what a laptop runs: the README's commands and the Makefile's targets, and every test tier."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+ASKED = ["help", "demo", "test", "test-faults", "test-browser", "lint", "types", "fmt", "lock", "bench", "clean"]
+
+
+def test_the_makefile_has_the_targets_people_look_for() -> None:
+    """Each named target exists."""
+    assert [] == [target for target in ASKED if target not in TARGETS]
+
+
+def test_workflows_call_only_targets_that_exist() -> None:
+    """A workflow has no command of its own that a laptop could not run, apart from installing a browser."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    runs = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    made = [
+        word for run in runs if run.startswith("make ") for word in run.split()[1:] if re.fullmatch("[a-z-]+", word)
+    ]
+    matrix = workflow["jobs"]["slow"]["strategy"]["matrix"]["target"]
+    assert [] == [target for target in [*made, *matrix] if target not in TARGETS]
+    assert {"test", "lint", "types", "lock-check", "test-faults", "test-browser", "demo"} <= {*made, *matrix}
+    assert [] == [run for run in runs if not run.startswith(("make ", "sudo apt-get"))]
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    """A tag can be moved; a commit cannot."""
+    uses = re.findall(r"uses: (\S+)", (ROOT / ".github/workflows/ci.yml").read_text())
+    assert uses
+    assert [] == [each for each in uses if not re.search(r"@[0-9a-f]{40}$", each)]
+
+
+def test_ci_starts_with_the_readmes_test_command() -> None:
+    """The first thing CI does is what the README says."""
+    first = next(line for line in (ROOT / ".ci/run").read_text().splitlines() if line.startswith("make "))
+    assert first == "make test"
+    assert "make test " in (ROOT / "README.md").read_text()
+
+
+def test_locks_have_hashes_and_no_addresses() -> None:
+    """Every pinned package has hashes; no lock names an index."""
+    for lock in (ROOT / "locks").glob("*.txt"):
+        text = lock.read_text()
+        pins = re.findall(r"^\S+==\S+", text, re.MULTILINE)
+        assert pins
+        assert len(pins) == len(re.findall(r"^\S+==[^\n]*\\\n    --hash=sha256:", text, re.MULTILINE))
+        assert "://" not in text
