@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from scripts.local import postgres, system, valkey
 from scripts.local.ports import free_port
@@ -21,6 +23,21 @@ from scripts.local.state import State
 
 # The tests' data is thrown away: these servers need not survive a power cut.
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+
+
+# No example fails for being slow on a machine that others use too.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a skip is a failure: it would hide a tool that is missing."""
+    report = yield
+    if report.skipped and os.environ.get("CI"):
+        report.longrepr = f"skipped, and CI skips nothing: {report.longrepr}"
+        report.outcome = "failed"
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
