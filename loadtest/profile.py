@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -29,7 +29,7 @@ class Journey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: Method = "GET"
     headers: dict[str, str] = {}
     body: str | None = None  # text is sent as it stands
-    json: dict[str, object] | list[object] | None = None  # sent as JSON, with its content type
+    json: dict[str, Any] | list[Any] | None = None  # sent as JSON, with its content type
     weight: Positive = 1.0
     expect: tuple[int, ...] = ()  # statuses that are right; none given: any below 400
     contains: str | None = None  # text that a right answer holds
