@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from loadtest.launch import LoadError, RunConfig, launch
+from loadtest.errors import LoadError
+from loadtest.launch import RunConfig, launch
 from loadtest.profile import ProfileError, read_profile
 from scripts.release.errors import ReleaseError
 from scripts.release.slots import Load, Sample

@@ -8,7 +8,7 @@ from scripts.release.errors import ReleaseError
 from scripts.release.judge import Verdict, judge_analysis, judge_bake, judge_early, judge_hold, looks_in
 from scripts.release.plan import Step
 from scripts.release.run import Run
-from scripts.release.slots import Load, Tally, other
+from scripts.release.slots import Load, Request, Slot, Tally, other
 from slo.objective import Outcome
 
 LOOK_S = 1.0
@@ -79,9 +79,9 @@ def _watch(run: Run, step: Step, allowed: float, judge: Callable[[Tally, Tally],
     while True:
         platform.sleep(LOOK_S)
         slot = run.observe().slots[step.slot]
-        unready = 0 if slot.ready else unready + 1
+        unready = unready + 1 if (ill := _ill(run, slot)) else 0
         if not slot.running or unready == UNREADY_LOOKS:
-            return Verdict(Outcome.FAIL, f"{slot.name} is not {'ready' if slot.running else 'running'} any more")
+            return Verdict(Outcome.FAIL, f"{slot.name} {ill}")
         now = platform.tally()
         old, new = (now[n].since(before.get(n, Tally())) if n in now else Tally() for n in _pair(step))
         if early := judge_early(old, new, allowed, looks_in(step.limit), run.file):
@@ -94,6 +94,15 @@ def _watch(run: Run, step: Step, allowed: float, judge: Callable[[Tally, Tally],
         enough = first is not None and first.needed is not None and new.requests >= first.needed
         if enough or elapsed >= step.limit:
             return judge(old, new)
+
+
+def _ill(run: Run, slot: Slot) -> str:
+    """What is wrong with a slot that may still count no failure, such as one that lets every request wait."""
+    if not slot.ready:
+        return f"is not {'ready' if slot.running else 'running'} any more"
+    probe = Request(path=run.file.settings.artefact.probes.traffic)
+    answer = run.platform.ask(probe, slot.name)
+    return "" if answer.status == probe.expect else f"answers {probe.path} with {answer.status or answer.body}"
 
 
 def _pair(step: Step) -> tuple[str, str]:

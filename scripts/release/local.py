@@ -43,7 +43,7 @@ from scripts.release.slots import (
 )
 
 PROBE_S = 2.0  # for a probe of an admin port
-ASK_S = 10.0  # for a request through the edge
+ASK_S = 5.0  # for a request through the edge
 APPLY_S = 5.0  # for Envoy to take over what was written; it takes milliseconds
 EXPAND_S = 900.0  # for migrations; index builds of big tables are the slow part
 POLL_S = 0.001

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from scripts.local.slots import SlotSpec
+from scripts.local.state import State
 from scripts.release.engine import Caller, deploy
 from scripts.release.file import ReleaseFile, read_release_file
+from scripts.release.local import Local
 from scripts.release.slots import Weights
 from scripts.release.twin import Twin
 
@@ -24,7 +28,7 @@ gates:
   smoke: [{path: /health}, {path: /cart, expect: 401}]
   analysis: {profile: analysis, rate: 200, duration: 10s}
   compare: {margin: 0.02}
-bake: {duration: 20s, limit: 60s, failure_share: 0.005, checks: [{path: /health}]}
+bake: {duration: 20s, limit: 60s, failure_share: 0.005, checks: [{path: /cart, expect: 401}]}
 warm: 30m
 timeouts: {ready: 30s, verify: 5s, drain: 5s}
 """
@@ -74,3 +78,43 @@ def twin(empty: Twin, file: ReleaseFile, caller: Caller) -> Twin:
     deploy(empty, file, "1.0.0", caller)
     empty.calls.clear()
     return empty
+
+
+# Short windows and wide margins: what is tested is the order of things, not the statistics.
+PROCESSES = """
+version: 1
+service: shop
+platform: local
+artefact: {{command: {command}}}
+schema: {{min: 1, max: 3, expand: ["{{python}}", "-c", "print('level 3')"]}}
+steps: [50, 100]
+hold: {{duration: 1s, limit: 30s}}
+gates:
+  smoke: [{{path: /health}}]
+  analysis: {{profile: {profile}, rate: 200, duration: 1s}}
+  compare: {{margin: 0.05, latency_ms: 2000}}
+bake: {{duration: 1s, limit: 30s, failure_share: 0.02, checks: [{{path: /health}}]}}
+warm: 30m
+timeouts: {{ready: 20s, verify: 10s, drain: 10s}}
+"""
+PROFILE = """
+name: analysis
+rate: 100
+steady_s: 2
+journeys: [{name: tasks, path: /tasks}]
+"""
+
+
+@pytest.fixture
+def processes_file(tmp_path: Path, file_at: Callable[..., Path], artefact: Callable[..., SlotSpec]) -> ReleaseFile:
+    """A release.yaml for the slots' twin as a process."""
+    profile = tmp_path / "analysis.yaml"
+    profile.write_text(PROFILE)
+    command = msgspec.json.encode(artefact("1.0.0").command).decode()
+    return read_release_file(file_at(PROCESSES.format(command=command, profile=profile)))
+
+
+@pytest.fixture
+def local(edge: State, processes_file: ReleaseFile) -> Local:
+    """A local system with 1.0.0 in blue, and no journal yet."""
+    return Local(Path(edge.home), processes_file)

@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 
-import msgspec
 import pytest
 
 from scripts.release import engine
@@ -94,9 +93,14 @@ def test_a_bad_release_is_refused_before_its_first_user(
 
 
 def goes_bad_at(twin: Twin, weights: Weights, behaviour: Behaviour) -> Callable[[], None]:
+    """Two seconds after it got that share: probes saw it good."""
+    since: list[float] = []
+
     def tick() -> None:
         if twin.current.weights == weights:
-            twin.behaviours["1.1.0"] = behaviour
+            since.append(twin.clock)
+            if twin.clock > since[0] + 2:
+                twin.behaviours["1.1.0"] = behaviour
 
     return tick
 
@@ -126,10 +130,9 @@ def test_a_release_that_turns_bad_in_the_bake_gives_its_users_back(
 
 def test_a_bake_check_that_fails_gives_the_users_back(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
     """Errors too rare to count are caught by the checks through the users' route."""
-    twin.on_tick = goes_bad_at(twin, Weights(0, 100), Behaviour(broken=("/health",)))
-    bake = msgspec.structs.replace(file.settings, timeouts=file.settings.timeouts)
-    with pytest.raises(Reverted):
-        engine.deploy(twin, msgspec.structs.replace(file, settings=bake), "1.1.0", caller)
+    twin.on_tick = goes_bad_at(twin, Weights(0, 100), Behaviour(broken=("/cart",)))
+    with pytest.raises(Reverted, match="bake of green: GET /cart: expected 401, found 500"):
+        engine.deploy(twin, file, "1.1.0", caller)
     assert Weights(100, 0) == twin.current.weights
 
 
@@ -138,6 +141,14 @@ def test_a_slot_that_dies_in_the_shift_gives_its_users_back(twin: Twin, file: Re
     with pytest.raises(Reverted, match="green is not running any more"):
         engine.deploy(twin, file, "1.1.0", caller)
     assert Weights(100, 0) == twin.current.weights
+
+
+def test_a_slot_that_lets_requests_wait_gives_its_users_back(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """It fails nothing, so counts alone would never tell: it does not answer the probe."""
+    twin.on_tick = goes_bad_at(twin, Weights(0, 100), Behaviour(broken=("/health",)))
+    with pytest.raises(Reverted, match="answers /health with 500"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.current.weights == Weights(100, 0)
 
 
 def test_both_slots_failing_promotes_nothing_and_blames_nobody(twin: Twin, file: ReleaseFile, caller: Caller) -> None:

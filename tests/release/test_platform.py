@@ -1,0 +1,157 @@
+"""What every platform promises the engine: the same tests over the twin and over real processes behind Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from scripts.release.errors import Locked, Refused, ReleaseError, RouteMoved
+from scripts.release.file import ReleaseFile
+from scripts.release.journal import Entry, Holder
+from scripts.release.local import Local
+from scripts.release.platform import Platform
+from scripts.release.slots import Load, Release, Request, Weights
+from scripts.release.twin import Twin
+
+HOLDER = Holder("ann@laptop", "r1", "deploy", "2026-01-01T00:00:00.000Z", 42)
+PROBE = Request(path="/health")
+
+
+@pytest.fixture(params=["twin", "local"])
+def platform(request: pytest.FixtureRequest, processes_file: ReleaseFile) -> Platform:
+    """A platform on which 1.0.0 has all users in blue."""
+    if request.param == "local":
+        local = request.getfixturevalue("local")
+        assert isinstance(local, Local)
+        return local
+    twin = Twin()
+    twin.edit(Weights(0, 100))
+    twin.deploy("blue", processes_file.release("1.0.0", {}))
+    twin.edit(Weights(100, 0))
+    twin.sleep(2)
+    return twin
+
+
+@pytest.fixture
+def new(processes_file: ReleaseFile) -> Release:
+    return processes_file.release("1.1.0", {})
+
+
+@pytest.fixture
+def both(platform: Platform, new: Release) -> Platform:
+    """1.1.0 ready in green beside it, without users."""
+    platform.deploy("green", new)
+    until(platform, lambda: platform.observe().slots["green"].ready)
+    return platform
+
+
+def until(platform: Platform, check: Callable[[], bool]) -> None:
+    deadline = platform.now() + 20
+    while not check():
+        assert platform.now() < deadline
+        platform.sleep(0.02)
+
+
+def test_what_runs_is_seen(both: Platform, new: Release) -> None:
+    """Version, digest, what the process says of itself, readiness, and who has the users."""
+    seen = both.observe()
+    blue, green = seen.slots["blue"], seen.slots["green"]
+    assert (blue.version, blue.says, blue.running, blue.ready) == ("1.0.0", "1.0.0", True, True)
+    assert (green.version, green.says, green.digest) == ("1.1.0", "1.1.0", new.digest)
+    assert blue.capacity == green.capacity
+    assert seen.route.weights == Weights(100, 0)
+
+
+def test_deploying_what_runs_already_changes_nothing(both: Platform, new: Release) -> None:
+    """It stays ready, and a drained slot takes requests again."""
+    both.deploy("green", new)
+    assert both.observe().slots["green"].ready
+    both.drain("green", on=True)
+    both.deploy("green", new)
+    until(both, lambda: both.observe().slots["green"].ready)
+
+
+def test_another_release_takes_the_slot(both: Platform, processes_file: ReleaseFile) -> None:
+    both.deploy("green", processes_file.release("1.2.0", {"LOG": "1"}))
+    until(both, lambda: both.observe().slots["green"].says == "1.2.0")
+
+
+def test_a_slot_with_users_is_neither_replaced_nor_retired(both: Platform, new: Release) -> None:
+    with pytest.raises(Refused, match="blue has 100 % of the users"):
+        both.deploy("blue", new)
+    with pytest.raises(Refused, match="blue has 100 % of the users"):
+        both.retire("blue")
+    assert both.ask(PROBE).status == 200
+
+
+def test_the_route_moves_only_for_who_read_it_last(both: Platform) -> None:
+    """A stale token or an older fencing number changes nothing; every write changes the token."""
+    first = both.observe().route
+    both.route(Weights(0, 100), first.token, "r7", 7)
+    second = both.observe().route
+    assert (second.weights, second.run, second.fence) == (Weights(0, 100), "r7", 7)
+    assert second.token != first.token
+    with pytest.raises(RouteMoved):
+        both.route(Weights(50, 50), first.token, "r8", 8)
+    with pytest.raises(RouteMoved):
+        both.route(Weights(50, 50), second.token, "r6", 6)
+    assert both.observe().route == second
+
+
+def test_users_go_by_the_weights_and_previews_by_name(both: Platform) -> None:
+    assert {both.ask(PROBE).slot for _ in range(20)} == {"blue"}
+    assert [both.ask(PROBE, slot).slot for slot in ("blue", "green")] == ["blue", "green"]
+    both.route(Weights(50, 50), both.observe().route.token, "r1", 1)
+    assert {both.ask(PROBE).slot for _ in range(60)} == {"blue", "green"}
+    both.route(Weights(0, 100), both.observe().route.token, "r1", 1)
+    assert {both.ask(PROBE).slot for _ in range(20)} == {"green"}
+
+
+def test_a_drained_slot_is_not_ready_until_it_takes_requests_again(both: Platform) -> None:
+    both.drain("green", on=True)
+    until(both, lambda: not both.observe().slots["green"].ready)
+    both.drain("green", on=False)
+    until(both, lambda: both.observe().slots["green"].ready)
+
+
+def test_a_slot_that_does_not_run_cannot_be_drained(platform: Platform) -> None:
+    with pytest.raises(ReleaseError, match="green does not run"):
+        platform.drain("green", on=True)
+
+
+def test_a_retired_slot_is_gone_and_may_be_retired_again(both: Platform) -> None:
+    for _ in range(2):
+        both.retire("green")
+        green = both.observe().slots["green"]
+        assert (green.version, green.running) == ("", False)
+    assert both.ask(PROBE, "green").status == 503
+    assert both.ask(PROBE).slot == "blue"
+
+
+def test_analysis_load_reaches_both_slots_and_counts_as_nobodys(both: Platform, processes_file: ReleaseFile) -> None:
+    """Half of it to each, and no user's request on the preview slot."""
+    analysis = processes_file.settings.gates.analysis
+    sample = both.analyse(Load(analysis.profile, analysis.rate, analysis.duration, 2000, seed=1))
+    assert all(set(arms) == {"blue", "green"} for arms in sample.values())
+    blue, green = (sum(arms[slot].ok for arms in sample.values()) for slot in ("blue", "green"))
+    assert abs(blue - green) <= 1
+    assert blue + green > 100
+    assert both.tally()["green"].requests == 0
+
+
+def test_one_run_at_a_time_and_later_ones_have_higher_numbers(platform: Platform) -> None:
+    with platform.lock(HOLDER) as first:
+        found = platform.holder()
+        assert found
+        assert found.actor == HOLDER.actor
+        with pytest.raises(Locked, match="ann@laptop"), platform.lock(HOLDER):
+            pass
+        platform.journal.append(Entry(at=0, time="", run="r1", fence=first, verb="deploy", actor="ann", phase="begin"))
+    assert platform.holder() is None
+    with platform.lock(HOLDER) as second:
+        assert second > first
+
+
+def test_migrations_say_how_they_ended(platform: Platform, processes_file: ReleaseFile) -> None:
+    assert platform.expand(processes_file.settings.schema.expand)

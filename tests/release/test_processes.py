@@ -1,0 +1,238 @@
+"""The engine on real processes behind a real Envoy, while users send requests: none of them may notice."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from scripts.local import envoy, slots
+from scripts.local.envoy_config import Routes
+from scripts.release import engine
+from scripts.release.engine import Caller, Options
+from scripts.release.errors import NeedsPerson, Reverted
+from scripts.release.file import ReleaseFile, override_one
+from scripts.release.journal import Holder
+from scripts.release.local import Local
+from scripts.release.slots import Weights
+from tests.release.users import failed, users
+
+CALLER = Caller("ann@laptop")
+
+
+def test_a_release_in_steps_a_rollback_and_the_release_again_lose_no_request(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """Users get only 200s from beginning to end, from both slots, and at the end from the new one alone."""
+    with users(local.state.edge_port) as seen:
+        engine.deploy(local, processes_file, "1.1.0", CALLER)
+        assert local.observe().route.weights == Weights(0, 100)
+        back = engine.rollback(local, processes_file, CALLER)
+        assert local.observe().route.weights == Weights(100, 0)
+        again = engine.deploy(local, processes_file, "1.1.0", CALLER)
+        mark = len(seen)
+        time.sleep(0.3)
+    assert failed(seen) == {}
+    assert {slot for _, slot in seen[:mark]} == {"blue", "green"}
+    assert {slot for _, slot in seen[mark:]} == {"green"}
+    assert back.words == "1.0.0 on blue has all users; 1.1.0 on green is rejected"
+    assert [cut.weights for cut in again.cut_overs] == [Weights(50, 50), Weights(0, 100)]
+    assert all(cut.seen > cut.written for cut in again.cut_overs)
+
+
+def test_a_bad_release_is_refused_before_a_single_users_request_reaches_it(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """It fails a tenth of its requests: the analysis load finds out, and its route never had a user."""
+    with users(local.state.edge_port) as seen, pytest.raises(Reverted, match="analysis of green"):
+        engine.deploy(local, processes_file, "1.1.0", CALLER, Options(env={"FAULT_ERROR_SHARE": "0.1"}))
+    assert failed(seen) == {}
+    assert {slot for _, slot in seen} == {"blue"}
+    assert local.tally()["green"].requests == 0
+    assert local.observe().route.weights == Weights(100, 0)
+    assert not local.observe().slots["green"].running
+
+
+def test_a_route_file_edited_by_hand_is_found_and_mended(local: Local, processes_file: ReleaseFile) -> None:
+    engine.deploy(local, processes_file, "1.1.0", CALLER, Options(to_preview=True))
+    envoy.write_routes(local.home, Routes(blue=60, green=40))
+    with pytest.raises(NeedsPerson, match=r"says blue 60 %, green 40 %.*release abort"):
+        engine.promote(local, processes_file, CALLER)
+    engine.abort(local, processes_file, CALLER)
+    assert local.observe().route.weights == Weights(100, 0)
+
+
+def turned_bad_in(local: Local, phase: str) -> Callable[[float, str, str, str], None]:
+    """An event handler that turns the release bad once it gets the users of `phase`."""
+
+    def on_event(at: float, kind: str, label: str, detail: str) -> None:
+        if kind == phase:
+            green = slots.read_slot(local.home, "green")
+            assert green
+            slots.faults(local.state, green, error_share=0.3)
+
+    return on_event
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("phase", "kept"), [("shift", False), ("promote", True)])
+def test_a_release_that_turns_bad_with_users_on_it_is_brought_back(
+    local: Local, processes_file: ReleaseFile, phase: str, kept: bool
+) -> None:
+    """Only its own failures are users' failures: going back adds none."""
+    with users(local.state.edge_port) as seen:
+        with pytest.raises(Reverted, match="its users were brought back"):
+            engine.deploy(local, processes_file, "1.1.0", Caller("ann", on_event=turned_bad_in(local, phase)))
+        mark = len(seen)
+        time.sleep(0.3)
+    assert {slot for status, slot in seen if status != 200} == {"green"}
+    assert set(failed(seen)) == {500}
+    assert {slot for _, slot in seen[mark:]} == {"blue"}
+    assert local.observe().slots["green"].running is kept
+
+
+BAD = {
+    "never ready": ({"FAULT_UNREADY": "1"}, "did not get ready in 3 s"),
+    "crashes at start": ({"FAULT_CRASH_AT_START": "1"}, "ended while starting"),
+    "answers with another version": ({}, "was started as 1.1.0, but says it is 6.6.6"),
+    "hangs": ({"FAULT_HANG": "1"}, "parity"),
+}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("env", "reason"), BAD.values(), ids=BAD.keys())
+def test_a_slot_that_is_no_good_is_refused_and_no_user_notices(
+    local: Local,
+    processes_file: ReleaseFile,
+    monkeypatch: pytest.MonkeyPatch,
+    env: dict[str, str],
+    reason: str,
+) -> None:
+    settings = override_one(processes_file.settings, "timeouts.ready=3s")
+    if not env:  # a build that was packed wrongly: it says what its own code says, whatever it was started as
+        wrong = ("{python}", "-c", WRONG_BUILD, settings.artefact.command[1])
+        artefact = msgspec.structs.replace(settings.artefact, command=wrong)
+        settings = msgspec.structs.replace(settings, artefact=artefact)
+    file = msgspec.structs.replace(processes_file, settings=settings)
+    token = local.observe().route.token
+    with users(local.state.edge_port) as seen, pytest.raises(Reverted, match=reason):
+        engine.deploy(local, file, "1.1.0", CALLER, Options(env=env))
+    assert failed(seen) == {}
+    assert local.observe().route.token == token
+    assert not local.observe().slots["green"].running
+
+
+WRONG_BUILD = (
+    "import os, runpy, sys; os.environ['APP_VERSION'] = '6.6.6'; runpy.run_path(sys.argv[1], run_name='__main__')"
+)
+
+
+@pytest.mark.faults
+def test_a_slot_killed_in_the_shift_gives_its_users_back(local: Local, processes_file: ReleaseFile) -> None:
+    """Envoy finds it gone, the gate too, and the route goes back to the slot that is there."""
+
+    def on_event(at: float, kind: str, label: str, detail: str) -> None:
+        if kind == "shift":
+            green = slots.read_slot(local.home, "green")
+            assert green
+            os.kill(green.process.pid, 9)
+
+    with users(local.state.edge_port) as seen:
+        with pytest.raises(Reverted, match="green is not running any more"):
+            engine.deploy(local, processes_file, "1.1.0", Caller("ann", on_event=on_event))
+        mark = len(seen)
+        time.sleep(0.3)
+    assert failed(seen[mark:]) == {}
+    assert {slot for _, slot in seen[mark:]} == {"blue"}
+
+
+@pytest.mark.faults
+def test_rollback_to_a_warm_slot_that_was_killed_is_refused(local: Local, processes_file: ReleaseFile) -> None:
+    """Nothing is moved to a slot that is not there."""
+    with users(local.state.edge_port) as seen:
+        engine.deploy(local, processes_file, "1.1.0", CALLER)
+        blue = slots.read_slot(local.home, "blue")
+        assert blue
+        os.kill(blue.process.pid, 9)
+        with pytest.raises(NeedsPerson, match="no warm slot to roll back to"):
+            engine.rollback(local, processes_file, CALLER)
+    assert failed(seen) == {}
+
+
+@pytest.fixture
+def primetrade(local: Local, processes_file: ReleaseFile) -> Callable[..., tuple[str, str]]:
+    """The command as a person runs it, on this home and file: its output, once it ended with the code expected."""
+
+    def run(*words: str, code: int = 0) -> tuple[str, str]:
+        options = ["--home", str(local.home), "--file", str(processes_file.path)]
+        command = [sys.executable, "-m", "scripts.cli", "release", *words, *options]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert found.returncode == code, found.stderr
+        return found.stdout, found.stderr
+
+    return run
+
+
+def test_the_command_says_what_it_did_and_ends_with_the_code_of_the_table(
+    local: Local, primetrade: Callable[..., tuple[str, str]]
+) -> None:
+    """A plan changes nothing; deploy, status, rollback and history agree with each other."""
+    assert "shift     " in primetrade("plan", "1.1.0", "--rate", "500")[0]
+    assert "requests/s; 1/s come" in primetrade("plan", "1.1.0", "--rate", "1", code=10)[1]
+    assert not local.observe().slots["green"].running
+
+    bad = ("--env", "FAULT_UNREADY=1", "--set", "timeouts.ready=1s", "--until", "preview")
+    assert "was refused by deploy of green" in primetrade("deploy", "1.1.0", *bad, code=7)[1]
+    out, err = primetrade("deploy", "1.1.0", "--until", "preview", "--reason", "ticket 7", "--json")
+    assert msgspec.json.decode(out)["words"].endswith("1.1.0 on green is preview")
+    assert err.count("analysis of green: pass") == 1
+    out, _ = primetrade("shift", "--to", "100")
+    assert out.splitlines()[-1] == "1.1.0 on green has all users; 1.0.0 on blue is warm"
+    status = msgspec.json.decode(primetrade("status", "--json")[0])
+    assert (status["phase"], status["last"]["verb"], status["warm_until"] > time.time()) == ("idle", "shift", True)
+    primetrade("rollback")
+    primetrade("rollback", code=6)
+    primetrade("abort", code=1)
+    primetrade("shift", "--to", "101", code=2)
+    runs = re.findall(r"  (deploy|shift|rollback) 1.*: (\w+)$", primetrade("history")[0], re.MULTILINE)
+    assert runs == [("deploy", "reverted"), ("deploy", "done"), ("shift", "done"), ("rollback", "done")]
+
+
+def test_the_second_command_is_locked_out_and_told_by_whom(
+    local: Local, primetrade: Callable[..., tuple[str, str]]
+) -> None:
+    with local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())):
+        _, said = primetrade("deploy", "1.1.0", code=8)
+    assert "bob@desk holds the release lock since 2026-01-01" in said
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_a_hold_leaves_a_state_that_the_next_command_ends(
+    local: Local, processes_file: ReleaseFile, signum: signal.Signals, code: int
+) -> None:
+    """The message names the state and the commands; abort then brings everybody home, and no request is lost."""
+    command = [sys.executable, "-m", "scripts.cli", "release", "deploy", "1.1.0", "--set", "hold.duration=20s"]
+    options = ["--home", str(local.home), "--file", str(processes_file.path)]
+    with users(local.state.edge_port) as seen:
+        with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+            deadline = time.monotonic() + 40
+            while local.observe().route.weights != Weights(50, 50):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            time.sleep(1)
+            run.send_signal(signum)
+            _, said = run.communicate(timeout=20)
+        assert run.returncode == code
+        assert "50 % on blue (1.0.0), 50 % on green (1.1.0)" in said
+        assert "release abort" in said
+        engine.abort(local, processes_file, CALLER)
+    assert failed(seen) == {}
+    assert local.observe().route.weights == Weights(100, 0)
