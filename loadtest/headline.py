@@ -28,13 +28,13 @@ def _targets(result: Result) -> str:
         all_of = "The one target is met" if len(judged) == 1 else f"All {_number(len(judged))} targets met"
         return f"{all_of}: {_numbers(result)}."
     missed = [j for j in wrong if j.outcome is Outcome.FAIL]
-    open_ = [j for j in wrong if j.outcome is not Outcome.FAIL]
+    unsettled = [j for j in wrong if j.outcome is not Outcome.FAIL]
     parts = [
-        f"{_number(len(some)).capitalize()} of {_number(len(judged))} targets {word}: {_words(some)}."
-        for some, word in ((missed, "missed"), (open_, "not settled"))
+        f"{_number(len(some)).capitalize()} of {_number(len(judged))} targets {word}: {words(some)}."
+        for some, word, words in ((missed, "missed", _missed), (unsettled, "not settled", _unsettled))
         if some
     ]
-    return " ".join([*parts, f"{_numbers(result).capitalize()}."])
+    return " ".join([*parts, f"{_numbers(result)}."])
 
 
 def _routes(result: Result) -> str:
@@ -42,7 +42,7 @@ def _routes(result: Result) -> str:
     if not missed:
         return ""
     whose = "route missed its own target" if len(missed) == 1 else "routes missed their own targets"
-    return f"{_number(len(missed)).capitalize()} {whose}: {_words(missed)}."
+    return f"{_number(len(missed)).capitalize()} {whose}: {_missed(missed)}."
 
 
 def _numbers(result: Result) -> str:
@@ -52,9 +52,15 @@ def _numbers(result: Result) -> str:
     return f"{units.count(result.requests)} requests at {rate}, 95 % under {units.ms(result.p95_ms)}, {failed} failed"
 
 
-def _words(judgements: Sequence[Judgement]) -> str:
+def _missed(judgements: Sequence[Judgement]) -> str:
     """Each target with what was found; its bounds stand in the table below."""
     return "; ".join(f"{j.says} ({found(j).partition(';')[0]})" for j in judgements)
+
+
+def _unsettled(judgements: Sequence[Judgement]) -> str:
+    """The targets with what would settle them, once."""
+    reasons = dict.fromkeys(found(j).rpartition("; ")[2] for j in judgements)
+    return f"{'; '.join(j.says for j in judgements)} ({'; '.join(reasons)})"
 
 
 def found(judgement: Judgement) -> str:

@@ -10,6 +10,7 @@ from itertools import groupby
 
 import msgspec
 
+from loadtest.errors import LoadError
 from loadtest.guards import guards, steady_phase
 from loadtest.headline import headline
 from loadtest.latency import Latency
@@ -22,7 +23,7 @@ PERCENTILES = (25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 RATE_LIMITED = "status 429"  # the service refused on purpose: a failure under load, not one of availability
 
 
-class UncountedError(Exception):
+class UncountedError(LoadError):
     """The recording did not count answers over a latency bound that the targets ask about."""
 
 

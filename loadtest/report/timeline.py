@@ -96,12 +96,14 @@ def latency(view: View) -> Markup:
     for name, value in shares.items():
         places = zip(view.middles(), view.points, strict=True)
         drawn.append(path(((x, y(value(p))) if p.ok else None for x, p in places), f"series {name}"))
-    right = view.width - RIGHT - 4
+    steady = [phase.end for phase in view.result.phases if phase.name == "steady"]
+    right = view.x(steady[0] if steady else view.x.high) - 4  # left of the word "cool-down"
     drawn += [text((right, y(bound) - 4), f"{bound:g} ms", "end", "threshold-name") for bound in bounds]
     if seen:
         ends = [(y(value(seen[-1])), name) for name, value in shares.items()]
         drawn += [
-            text((view.width - RIGHT + 5, at + 4), name, class_=f"end {name}") for at, name in spread(ends, apart=13)
+            text((view.width - RIGHT + 5, at + 4), name, class_=f"end {name}")
+            for at, name in spread(ends, apart=13, last=y.start - 2)
         ]
     desc = f"p99 between {_range_ms(point.p99_ms for point in seen)}, p50 between {_range_ms(p.p50_ms for p in seen)}."
     return _chart(view, Label("latency", "Latency of each second, milliseconds", desc), y, drawn)
@@ -164,12 +166,13 @@ def _slot_name(view: View, lows: Sequence[float], highs: Sequence[float], name: 
     return text((xs[at], (lows[at] + highs[at]) / 2 + 4), name, "middle", f"slot-name {name}")
 
 
-def spread(places: Iterable[tuple[float, str]], apart: float) -> list[tuple[float, str]]:
-    """Move labels down until each is at least `apart` pixels under the one before."""
+def spread(places: Iterable[tuple[float, str]], apart: float, last: float) -> list[tuple[float, str]]:
+    """Move labels down until each is `apart` pixels under the one before, then all up until none is below `last`."""
     moved: list[tuple[float, str]] = []
     for at, name in sorted(places):
         moved.append((max(at, moved[-1][0] + apart) if moved else at, name))
-    return moved
+    over = max(0.0, max((at for at, _ in moved), default=last) - last)
+    return [(at - over, name) for at, name in moved]
 
 
 def pills(places: Sequence[float]) -> list[tuple[float, str]]:

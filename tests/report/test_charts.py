@@ -45,7 +45,9 @@ def test_labels_above_a_chart_never_overlap_and_stay_on_it(wanted: list[tuple[fl
 
 def test_names_at_the_end_of_lines_are_spread() -> None:
     """Three percentiles that end at the same height can still be told apart."""
-    assert spread([(50, "p50"), (48, "p95"), (20, "p99")], apart=13) == [(20, "p99"), (48, "p95"), (61, "p50")]
+    ends = [(50, "p50"), (48, "p95"), (20, "p99")]
+    assert spread(ends, apart=13, last=100) == [(20, "p99"), (48, "p95"), (61, "p50")]
+    assert spread(ends, apart=13, last=55) == [(14, "p99"), (42, "p95"), (55, "p50")]
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,16 @@ def test_every_event_is_marked_on_every_chart_over_time(result: Result) -> None:
     assert drawn == 4 * 2 * len(result.events)
 
 
+def test_a_service_without_slots_has_no_chart_of_them(judged: Callable[[Recording], Result]) -> None:
+    """A foreign URL names no slot in its answers."""
+    whole = example.recording()
+    cells = tuple(replace(cell, slot="") for cell in whole.cells)
+    seconds = tuple(replace(second, slots={}) for second in whole.seconds)
+    words = Page(html.render(judged(replace(whole, cells=cells, seconds=seconds)))).words
+    assert "Failures, requests/s" in words
+    assert "Answers per slot" not in words
+
+
 def test_a_phone_gets_drawings_of_its_own(page: Page) -> None:
     """A chart shrunk to 360 px could not be read."""
     widths = {float(drawing["width"] or 0) for drawing in page.all("svg") if drawing.get("class") == "time"}

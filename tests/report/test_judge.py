@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -74,7 +75,20 @@ def test_a_close_call_is_not_settled(judged: Judged) -> None:
     """As many failures as allowed settle nothing, and the run neither passes nor fails."""
     result = judged(example.recording(failed_share=0.0009))
     assert outcomes(result)["errors"] is result.outcome is Outcome.INCONCLUSIVE
-    assert result.headline.startswith("One of four targets not settled: errors under 0.1 % (")
+    said = (
+        r"One of four targets not settled: errors under 0\.1 % \(about [\d,]+ requests at this share would settle it\)"
+    )
+    assert re.match(said, result.headline)
+
+
+def test_too_short_a_run_says_so_once(judged: Judged) -> None:
+    """Three shares under the traffic floor have one reason in common."""
+    cells, blocks = example.recording().cells[:1], example.recording().blocks[:5]
+    result = judged(replace(example.recording(), cells=cells, blocks=blocks))
+    assert (
+        "Three of four targets not settled: 95 % of requests under 200 ms; 99 % of requests under 500 ms; "
+        "errors under 0.1 % (no share is judged under 3,000 requests). "
+    ) in result.headline
 
 
 def test_failures_in_bursts_widen_the_bounds(judged: Judged) -> None:
