@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -155,8 +154,17 @@ def _judge(
         case Kind.ERRORS | Kind.AVAILABILITY:
             return _share(objective, seconds, _failed, targets.traffic_floor)
         case Kind.THROUGHPUT:
-            return judge_amount(objective, _sum(seconds).ok / length_s if length_s else None)
+            return _throughput(objective, _sum(seconds).ok / length_s if length_s else None, recording.rate)
     return judge_amount(objective, None)
+
+
+def _throughput(objective: Objective, achieved: float | None, offered: float) -> Judgement:
+    """A run that offered less than the target shows nothing of what the service could do."""
+    judged = judge_amount(objective, achieved)
+    if judged.outcome is not Outcome.FAIL or offered >= objective.target:
+        return judged
+    words = f"only {offered:,.0f} requests per second were offered, so {objective.target:,.0f} cannot be shown: "
+    return msgspec.structs.replace(judged, outcome=Outcome.INCONCLUSIVE, words=f"{words}inconclusive")
 
 
 def _not_judged(
@@ -178,15 +186,8 @@ def _not_judged(
             yield msgspec.structs.replace(said, words=f"{said.words}: needs {needs}")
     for route in targets.routes:
         if route.route not in seen:
-            said = not_judged(_own(route))
+            said = not_judged(route.objective())
             yield msgspec.structs.replace(said, words="no such request in the steady phase of this run")
-
-
-def _own(route: RouteObjective) -> Objective:
-    """A route's own latency target as an objective."""
-    says = f"{100 * route.target:g} % of {route.route} under {route.threshold_ms:g} ms"
-    name = re.sub("[^a-z0-9]+", "-", route.route.lower()).strip("-")
-    return Objective(name, Kind.LATENCY, route.target, Judge.LOAD, says, route.threshold_ms)
 
 
 def _routes(cells: Sequence[Cell], recording: Recording, targets: Targets) -> tuple[RouteRow, ...]:
@@ -206,7 +207,7 @@ def _route(
     judgement = None
     if route in own:
         blocks = _by_second(block for block in recording.blocks if block.route == route)
-        judgement = _share(_own(own[route]), blocks, _slower(own[route].threshold_ms, recording), floor)
+        judgement = _share(own[route].objective(), blocks, _slower(own[route].threshold_ms, recording), floor)
     return RouteRow(route, counts.requests, counts.failed, p50, p95, p99, latency.max_ms, judgement)
 
 

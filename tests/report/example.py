@@ -79,7 +79,11 @@ class Requests(NamedTuple):
 
 @cache
 def recording(*, slow: float = 1.0, failed_share: float = 0.0, rate: int = RATE) -> Recording:
-    """A whole run; `slow` multiplies every latency, `failed_share` fails that share beside four that always fail."""
+    """A whole run that should have offered RATE.
+
+    `slow` multiplies every latency, `failed_share` fails that share beside four that always fail, and `rate` is what
+    really came.
+    """
     random = np.random.default_rng(7)
     arrivals = np.sort(random.uniform(0, PHASES[-1].end, random.poisson(rate * PHASES[-1].end)))
     names = list(ROUTES)
@@ -102,7 +106,7 @@ def recording(*, slow: float = 1.0, failed_share: float = 0.0, rate: int = RATE)
         profile="load",
         target="http://127.0.0.1:8080",
         seed=7,
-        rate=rate,
+        rate=RATE,
         epoch=1_773_479_700.0,
         thresholds_ms=THRESHOLDS_MS,
         phases=PHASES,

@@ -71,6 +71,13 @@ def test_a_missed_target_is_named(judged: Judged, change: dict[str, float], miss
     assert result.headline.startswith(words)
 
 
+def test_a_run_that_offers_less_than_the_target_cannot_miss_it(judged: Judged) -> None:
+    """At 900 requests/s offered, nobody learns whether 1,000 can be served."""
+    result = judged(replace(example.recording(rate=900), rate=900))
+    assert outcomes(result)["throughput"] is Outcome.INCONCLUSIVE
+    assert "only 900 requests per second were offered" in result.judgements[-1].words
+
+
 def test_a_close_call_is_not_settled(judged: Judged) -> None:
     """As many failures as allowed settle nothing, and the run neither passes nor fails."""
     result = judged(example.recording(failed_share=0.0009))
