@@ -40,9 +40,9 @@ class Spending:
         self._usage = UsageSampler(
             {
                 "app": slots,
-                "envoy": server(envoy.NAME),
-                "postgresql": server(postgres.NAME),
-                "valkey": server(valkey.NAME),
+                "Envoy": server(envoy.NAME),
+                "PostgreSQL": server(postgres.NAME),
+                "Valkey": server(valkey.NAME),
                 "generator": lambda: tree(generator),
                 OVERHEAD: ours,
             }
