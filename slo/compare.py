@@ -110,9 +110,15 @@ def compare_routes(
         outcome = Outcome.INCONCLUSIVE
     said = [f"all routes: {total.words}"]
     said += [f"{r}: {routes[r].words}" for r in (*failed, *open_)]
-    said += [f"too few requests for a pass of their own: {', '.join(thin)}"] if thin else []
+    said += [f"too few requests for a pass of their own: {_few(thin)}"] if thin else []
     said += [f"only the {'old' if r in old else 'new'} slot served {r}" for r in alone]
     return RoutesComparison(outcome, total, routes, thin, alone, "; ".join(said))
+
+
+def _few(routes: tuple[str, ...]) -> str:
+    """The first names of a long list: words are for reading, `thin` has them all."""
+    more = len(routes) - 2
+    return ", ".join(routes) if more <= 1 else f"{', '.join(routes[:2])} and {more} other routes"
 
 
 def over_objective(

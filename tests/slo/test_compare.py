@@ -215,3 +215,11 @@ def test_a_slot_significantly_over_the_objective_fails(counts: Counts, outcome: 
     found: Comparison = over_objective(counts, 0.999)
     assert outcome is found.outcome
     assert found.words.endswith(f": {outcome}")
+
+
+def test_many_thin_routes_are_told_in_a_few_words() -> None:
+    """A sentence stays readable, and the whole list stays in the data."""
+    slot = {f"GET /{name}": Counts(9, 0) for name in "abcde"}
+    found = compare_routes(slot, slot, MARGIN)
+    assert found.thin == tuple(slot)
+    assert found.words.endswith("too few requests for a pass of their own: GET /a, GET /b and 3 other routes")
