@@ -39,8 +39,9 @@ select setval(pg_get_serial_sequence('users', 'id'), (select max(id) from users)
 COUNT_USERS: Final = "select count(*) filter (where email like %(seeded)s), count(*) from users"
 SET_HASH: Final = "update users set password_hash = %(hash)s where email like %(seeded)s"
 FIND_SEEDED: Final = """
-select u.id, u.email, array(select t.id from tasks t where t.user_id = u.id order by t.id limit %(tasks)s)
-from users u where u.email like %(seeded)s order by u.id
+select u.id, u.email, (array_agg(t.id order by t.id) filter (where t.id is not null))[1:%(tasks)s]
+from users u left join tasks t on t.user_id = u.id
+where u.email like %(seeded)s group by u.id, u.email order by u.id
 """
 
 
@@ -107,8 +108,8 @@ def _is_empty(connection: psycopg.Connection, users: int, *, allow_foreign: bool
     return bool(seeded == 0)
 
 
-def _check_tasks(rows: list[tuple[int, str, list[int]]], tasks_per_user: int) -> None:
-    fewest = min(len(ids) for _, _, ids in rows)
+def _check_tasks(rows: list[tuple[int, str, list[int] | None]], tasks_per_user: int) -> None:
+    fewest = min(len(ids or ()) for _, _, ids in rows)
     if fewest < tasks_per_user:
         raise SeedError(
             f"the database holds another seed, with {fewest:,} tasks for a user where {tasks_per_user:,} were asked "

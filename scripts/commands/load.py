@@ -156,7 +156,7 @@ class _Progress:
     """One line a second, rewritten in place on a terminal; every fifth one elsewhere."""
 
     def say(self, line: str) -> None:
-        err.print(line, markup=False)
+        err.print(line, markup=False, soft_wrap=True)
 
     def show(self, second: Second) -> None:
         line = (
@@ -164,7 +164,7 @@ class _Progress:
             f"p50 {second.p50_ms:>7.1f} ms  p95 {second.p95_ms:>7.1f} ms  in flight {second.in_flight:>4}"
         )
         if err.is_terminal:
-            err.print(line, markup=False, end="\r")
+            err.print(line, markup=False, no_wrap=True, overflow="crop", end="\r")
         elif second.t % 5 == 0:
             self.say(line)
 
