@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import health, hooks, openapi
+from app import health, hooks, openapi, security
 from app.auth import routes as auth_routes
 from app.runtime import Runtime
 from app.service import MAX_BODY, Service
@@ -29,4 +29,5 @@ def create_app(runtime: Runtime) -> Flask:
     operations = [operation for service in services for operation in service.operations]
     app.extensions["openapi"] = openapi.document(operations, runtime.settings.app_version)
     hooks.install(app, runtime)
+    app.wsgi_app = security.secured(app.wsgi_app)  # type: ignore[method-assign,assignment]  # where Flask wants middleware
     return app

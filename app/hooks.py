@@ -42,8 +42,6 @@ def install(app: Flask, runtime: Runtime) -> None:
     def finish(response: Response) -> Response:
         call = current.get()
         incoming: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-        for name, value in security.HEADERS:
-            response.headers.add(name, value)
         response.headers.add("X-Request-Id", call.request_id)
         origin = incoming.environ.get("HTTP_ORIGIN")
         if origin is not None:

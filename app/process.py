@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Callable
@@ -47,6 +48,8 @@ class Worker:
     def _warm_up(self) -> None:
         parts = self.runtime
         parts.lifecycle.warm_up(parts.database, parts.valkey, self._compile)
+        gc.collect()
+        gc.freeze()  # what is loaded now stays: no later collection needs to look through it
 
     def _compile(self) -> None:
         """What the first request would otherwise wait for: the URL map's code, and a hash for nobody."""

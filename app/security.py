@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from flask import Request, Response
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -19,6 +24,25 @@ HEADERS = (
 ALLOWED_METHODS = "GET, POST, PATCH, DELETE"
 ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
 EXPOSED_HEADERS = "ETag, Location, Retry-After, X-Request-Id"
+
+
+def secured(application: WSGIApplication) -> WSGIApplication:
+    """The application with HEADERS on whatever it answers.
+
+    Added beneath the framework: its header objects would check and copy them on each answer, for as long as they take
+    to send.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(
+            status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None
+        ) -> Callable[[bytes], object]:
+            headers.extend(HEADERS)
+            return start_response(status, headers, exc_info)
+
+        return application(environ, start)
+
+    return answer
 
 
 def allow_origin(response: Response, origin: str, allowed: Sequence[str]) -> None:

@@ -89,7 +89,9 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper, kw_only=True):
             for proxy in settings.trusted_proxies:
                 _check_network(proxy)
         except msgspec.ValidationError as exc:
-            raise SettingsError(f"environment: {str(exc).replace('$.', '$')}; see the settings in docs/reference.md") from exc
+            raise SettingsError(
+                f"environment: {str(exc).replace('$.', '$')}; see the settings in docs/reference.md"
+            ) from exc
         return settings
 
 
