@@ -58,7 +58,7 @@ class Run:
         self.connections = Connections(config.target, profile.timeout_s)
         self.dispatcher = Dispatcher(config, self.recorder, _journeys(config), self.connections, fire)
         self.interrupted = False
-        self.cpu_s = [0.0, 0.0]  # of this process when steady began and when it ended
+        self.cpu_s: list[float] = []  # of this process when steady began and when it ended
         self.epoch = 0.0
         self._written = 0  # seconds with a line in LIVE
 
@@ -86,14 +86,11 @@ class Run:
     def _watch(self) -> None:
         """End steady when told to, take the CPU time at its bounds, and do not outlive the parent."""
         parent, until = os.getppid(), self.config.until_path
-        begun = False
         while True:
             now = self.dispatcher.now()
-            if not begun and now >= self.timeline.steady_start:
-                begun = True
-                self.cpu_s[0] = time.process_time()
-            if begun and now < self.timeline.steady_end:
-                self.cpu_s[1] = time.process_time()
+            bounds = (self.timeline.steady_start, self.timeline.steady_end)
+            if len(self.cpu_s) < 2 and now >= bounds[len(self.cpu_s)]:
+                self.cpu_s.append(time.process_time())
             if until is not None and Path(until).exists():
                 self.timeline.finish_steady(now)
                 until = None
@@ -113,6 +110,11 @@ class Run:
             for t in range(self._written, end):
                 lines.write(msgspec.json.encode(self.recorder.live(t, self.dispatcher.outstanding)) + b"\n")
         self._written = max(self._written, end)
+
+    def _steady_cpu_s(self) -> float:
+        """Of this process, to the end of the run where that came first; 0 without a steady phase."""
+        begin, end = (*self.cpu_s, time.process_time(), time.process_time())[:2]
+        return end - begin if self.cpu_s else 0.0
 
     def _recording(self) -> Recording:
         config, recorder = self.config, self.recorder
@@ -135,7 +137,7 @@ class Run:
             service=histogram.encode(histogram.merge(c.service for c in cells.values())),
             lag=histogram.encode(recorder.lag),
             failures=tuple(failure.frozen(*key) for key, failure in recorder.failures().items()),
-            generator=recorder.generator(seconds, max(0.0, self.cpu_s[1] - self.cpu_s[0]), self.dispatcher.now()),
+            generator=recorder.generator(seconds, self._steady_cpu_s(), self.dispatcher.now()),
             interrupted=self.interrupted,
         )
 

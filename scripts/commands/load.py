@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,7 +89,8 @@ def run(profile: str, target: str, slo_path: Path, *, as_json: bool, **chosen: o
             except (KeyboardInterrupt, SystemExit):
                 progress.say("stopping; what was measured is kept")
                 load.stop()
-                _judge(load.wait(), slo_path, Path(config.out_dir), as_json=as_json)
+                with suppress(GeneratorDied):  # it had not begun
+                    _judge(load.wait(), slo_path, Path(config.out_dir), as_json=as_json)
                 raise
     except GeneratorDied as exc:
         raise Failed(str(exc), Exit.ERROR) from exc
