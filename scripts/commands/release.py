@@ -157,7 +157,7 @@ def init(path: Path) -> None:
 @click.option("--env", multiple=True, metavar="KEY=VALUE", help="Laid over the environment of the file.")
 @click.option("--all-at-once", is_flag=True, help="One step of 100 % instead of the file's steps.")
 @click.option(
-    "--rate", type=click.FloatRange(min=0), help="Users' requests per second. Default: measured, two seconds."
+    "--rate", type=click.FloatRange(min=0), help="Users' requests per second. Default: measured for a second."
 )
 @_where
 def plan(version: str, env: tuple[str, ...], all_at_once: bool, rate: float | None, **where: Any) -> None:
@@ -169,8 +169,9 @@ def plan(version: str, env: tuple[str, ...], all_at_once: bool, rate: float | No
     """
     from scripts.release import engine, supply  # noqa: PLC0415 - as above
 
+    options = engine.Options(_pairs(env), all_at_once=all_at_once)
     platform, file = _connect(where)
-    steps = engine.preview_plan(platform, file, version, engine.Options(_pairs(env), all_at_once=all_at_once))
+    steps = engine.preview_plan(platform, file, version, options)
     rate = supply.measured_rate(platform) if rate is None else rate
     if where["as_json"]:
         _print_json({"rate": rate, "steps": steps, "shortage": supply.shortage(steps, rate)})
@@ -207,8 +208,8 @@ def deploy(version: str, env: tuple[str, ...], until: str | None, all_at_once: b
     """
     from scripts.release import engine  # noqa: PLC0415 - as above
 
-    platform, file = _connect(where)
     options = engine.Options(_pairs(env), until == "preview", all_at_once)
+    platform, file = _connect(where)
     _done(engine.deploy(platform, file, version, _caller(where), options), as_json=where["as_json"])
 
 

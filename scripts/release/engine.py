@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
-from scripts.release.errors import NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
+from scripts.release.carry import carry_out, look, told
+from scripts.release.errors import NeedsPerson, Refused, Undecided
 from scripts.release.file import ReleaseFile
-from scripts.release.gate import GateFailed, GateOpen
 from scripts.release.journal import Holder
 from scripts.release.judge import needs
-from scripts.release.memory import remember
-from scripts.release.plan import MUTATING, Kind, Step, Wanted, plan_back, plan_deploy, plan_promote, plan_shift
+from scripts.release.plan import Kind, Step, Wanted, plan_back, plan_deploy, plan_promote, plan_shift
 from scripts.release.platform import Platform
 from scripts.release.run import CutOver, OnEvent, Run, utc
-from scripts.release.signals import Stopped
-from scripts.release.situation import Phase, Situation, situation
+from scripts.release.situation import Phase, Situation
 from scripts.release.slots import Release
 from scripts.release.status import next_command, stands
-from scripts.release.steps import CHECKS, act
 from scripts.release.supply import measured_rate, shortage
+
+__all__ = ["Caller", "Done", "Options", "abort", "deploy", "look", "preview_plan", "promote", "rollback", "shift"]
 
 OnPlan = Callable[[tuple[Step, ...]], object]
 OnStep = Callable[[Step], object]
@@ -67,11 +65,6 @@ class Options(msgspec.Struct, frozen=True):
     env: dict[str, str] = {}  # laid over the file's own
     to_preview: bool = False  # stop behind the analysis gate
     all_at_once: bool = False  # one step of 100 % instead of the file's
-
-
-def look(platform: Platform) -> Situation:
-    """Where the service stands now; takes no lock."""
-    return situation(platform.observe(), remember(platform.journal.read()))
 
 
 def deploy(platform: Platform, file: ReleaseFile, version: str, caller: Caller, options: Options = Options()) -> Done:  # noqa: B008 - frozen
@@ -153,7 +146,7 @@ def _run(platform: Platform, file: ReleaseFile, caller: Caller, verb: Verb) -> D
             on_step=caller.on_step,
             token="",
         )
-        with run.signals.caught(), _told(run):
+        with run.signals.caught(), told(run):
             now = _adopted(run)
             steps = verb.plan(now)
             if not steps:
@@ -164,7 +157,7 @@ def _run(platform: Platform, file: ReleaseFile, caller: Caller, verb: Verb) -> D
             run.version, run.release = _subject(now, verb.release)
             run.begun = True
             run.note("begin", words=" → ".join(step.kind for step in steps))
-            _carry_out(run, steps, verb.release)
+            carry_out(run, steps, verb.release)
             words = stands(look(platform))
             run.note("end", outcome="done", words=words)
             return Done(run_id, words, tuple(run.cut_overs), tuple(run.verdicts))
@@ -195,96 +188,3 @@ def _refuse_shortage(platform: Platform, steps: tuple[Step, ...]) -> None:
         words := shortage(steps, rate := measured_rate(platform))
     ):
         raise Undecided(f"{words} (measured: {rate:.1f} requests/s). Nothing was changed")
-
-
-def _carry_out(run: Run, steps: tuple[Step, ...], release: Release | None) -> None:
-    """Every step in order; a gate that refuses turns the run back, a gate that cannot decide ends it where it is."""
-    step = steps[0]
-    try:
-        for step in steps:
-            _one(run, step, release)
-    except GateFailed as exc:
-        run.note("failed", step, outcome="fail", words=str(exc))
-        if run.verb in ("abort", "rollback"):
-            raise NeedsPerson(f"{step.kind} of {step.slot}: {exc}. {_state(run)}") from exc
-        _revert(run, step, str(exc))
-    except GateOpen as exc:
-        run.note("failed", step, outcome="inconclusive", words=str(exc))
-        raise Undecided(f"the {step.kind} gate of {step.slot} cannot decide: {exc}. {_state(run)}") from exc
-
-
-def _one(run: Run, step: Step, release: Release | None) -> None:
-    run.on_step(step)
-    said = ""
-    if step.kind in MUTATING:
-        with run.signals.held():
-            run.note("intent", step, words=step.words)
-            said = act(run, step, release)
-    check = CHECKS.get(step.kind)
-    words = (check(run, step) if check else "") or said or step.words
-    gate = step.kind in (Kind.SMOKE, Kind.ANALYSIS, Kind.HOLD, Kind.BAKE)
-    run.note("done", step, outcome="pass" if gate else "", words=words)
-
-
-def _revert(run: Run, step: Step, why: str) -> None:
-    """Bring the users back, or leave them where they are, and retire the release. Always raises."""
-    verb, run.verb = run.verb, "revert"
-    now = look(run.platform)
-    run.event("refused", f"{run.version} refused by {step.kind}", why)
-    had_users = now.phase in (Phase.SHIFTING, Phase.BAKING)
-    try:
-        for back in plan_back(now, retire=now.phase is not Phase.BAKING):
-            _one(run, back, None)
-    except (GateFailed, GateOpen, NeedsPerson) as exc:
-        raise NeedsPerson(
-            f"{run.version} was refused by {step.kind} of {step.slot} ({why}), and going back failed: {exc}. "
-            f"{_state(run)}"
-        ) from exc
-    finally:
-        run.verb = verb
-    users = "its users were brought back" if had_users else "no user reached it and the route was not touched"
-    raise Reverted(
-        f"{run.version} was refused by {step.kind} of {step.slot}: {why}. {users}: {stands(look(run.platform))}"
-    )
-
-
-def _state(run: Run) -> str:
-    try:
-        now = look(run.platform)
-    except ReleaseError as exc:
-        return f"Where things stand cannot be seen: {exc}"
-    return f"Now: {stands(now)}. {next_command(now)}"
-
-
-_OUTCOMES: dict[type[ReleaseError], str] = {
-    Reverted: "reverted",
-    Undecided: "inconclusive",
-    NeedsPerson: "needs a person",
-    Refused: "refused",
-}
-
-
-@contextmanager
-def _told(run: Run) -> Iterator[None]:
-    """Write how the run ended, and add to the message where things stand."""
-    try:
-        yield
-    except Stopped as exc:
-        word = exc.ends.__name__.lower()
-        words = f"{word} in {run.verb} {run.version}: nothing is half done. {_state(run)}"
-        _ended(run, word, words)
-        raise exc.ends(words) from None
-    except RouteMoved as exc:
-        words = f"{exc}. This run stops and leaves it. {_state(run)}"
-        _ended(run, "needs a person", words)
-        raise NeedsPerson(words) from exc
-    except ReleaseError as exc:
-        outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(exc, kind)), "error")
-        _ended(run, outcome, str(exc))
-        raise
-
-
-def _ended(run: Run, outcome: str, words: str) -> None:
-    if run.begun:  # what was refused before it began changed nothing, and is no history
-        with suppress(ReleaseError):  # a full disk must not hide how the run ended
-            run.note("end", outcome=outcome, words=words)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from scripts.release.errors import ReleaseError
+from scripts.release.errors import ReleaseError, RouteMoved
 from scripts.release.judge import Verdict, judge_analysis, judge_bake, judge_early, judge_hold, looks_in
 from scripts.release.plan import Step
 from scripts.release.run import Run
 from scripts.release.slots import Load, Request, Slot, Tally, other
 from slo.objective import Outcome
 
+Judge = Callable[[Tally, Tally], Verdict]  # of what the old and the new slot answered since the window began
+
 LOOK_S = 1.0
-UNREADY_LOOKS = 3  # in a row: one late probe on a busy machine is not a verdict
+ILL_LOOKS = 3  # in a row: one late probe on a busy machine is not a verdict
 
 
 class GateFailed(Exception):  # noqa: N818 - a verdict that ends the way forward, not a mistake
@@ -70,30 +72,59 @@ def bake_gate(run: Run, step: Step) -> str:
     return settle(run, step, verdict)
 
 
-def _watch(run: Run, step: Step, allowed: float, judge: Callable[[Tally, Tally], Verdict]) -> Verdict:
-    """Look every second; judge at the end of the window, and once more when enough requests came or time is up."""
-    platform, begun = run.platform, run.platform.now()
-    before = platform.tally()
-    first: Verdict | None = None
-    unready = 0
+def _watch(run: Run, step: Step, allowed: float, judge: Judge) -> Verdict:
+    """Look every second; judge at the end of the window, and once more when enough requests came or time is up.
+
+    A source of figures that is down is no verdict: the gate goes on looking, and is inconclusive in the end.
+    """
+    watch = _Watch(run, step, allowed, judge)
     while True:
-        platform.sleep(LOOK_S)
-        slot = run.observe().slots[step.slot]
-        unready = unready + 1 if (ill := _ill(run, slot)) else 0
-        if not slot.running or unready == UNREADY_LOOKS:
+        try:
+            verdict = watch.look()
+        except RouteMoved:
+            raise
+        except ReleaseError as exc:
+            verdict = Verdict(Outcome.INCONCLUSIVE, str(exc)) if watch.over else None
+        if verdict:
+            return verdict
+        run.platform.sleep(LOOK_S)
+
+
+class _Watch:
+    """One window of users' traffic."""
+
+    def __init__(self, run: Run, step: Step, allowed: float, judge: Judge) -> None:
+        self.run, self.step, self.allowed, self.judge = run, step, allowed, judge
+        self.limit = run.platform.now() + step.limit
+        self.begun = 0.0
+        self.before: Mapping[str, Tally] | None = None
+        self.first: Verdict | None = None
+        self.ill = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the gate's time is up."""
+        return self.run.platform.now() >= self.limit
+
+    def look(self) -> Verdict | None:
+        """A verdict, if there can be one by now."""
+        slot = self.run.observe().slots[self.step.slot]
+        ill = _ill(self.run, slot)
+        self.ill = self.ill + 1 if ill else 0
+        if not slot.running or self.ill == ILL_LOOKS:
             return Verdict(Outcome.FAIL, f"{slot.name} {ill}")
-        now = platform.tally()
-        old, new = (now[n].since(before.get(n, Tally())) if n in now else Tally() for n in _pair(step))
-        if early := judge_early(old, new, allowed, looks_in(step.limit), run.file):
+        now = self.run.platform.tally()
+        if self.before is None:  # the window opens with the first figures
+            self.begun, self.before = self.run.platform.now(), now
+            return None
+        old, new = (now.get(n, Tally()).since(self.before.get(n, Tally())) for n in (other(slot.name), slot.name))
+        if early := judge_early(old, new, self.allowed, looks_in(self.step.limit), self.run.file):
             return early
-        elapsed = platform.now() - begun
-        if first is None and elapsed >= step.seconds:
-            first = judge(old, new)
-            if first.outcome is not Outcome.INCONCLUSIVE:
-                return first
-        enough = first is not None and first.needed is not None and new.requests >= first.needed
-        if enough or elapsed >= step.limit:
-            return judge(old, new)
+        if self.first is None and self.run.platform.now() - self.begun >= self.step.seconds:
+            self.first = self.judge(old, new)
+            return None if self.first.outcome is Outcome.INCONCLUSIVE and not self.over else self.first
+        enough = self.first and self.first.needed is not None and new.requests >= self.first.needed
+        return self.judge(old, new) if enough or self.over else None
 
 
 def _ill(run: Run, slot: Slot) -> str:
@@ -103,7 +134,3 @@ def _ill(run: Run, slot: Slot) -> str:
     probe = Request(path=run.file.settings.artefact.probes.traffic)
     answer = run.platform.ask(probe, slot.name)
     return "" if answer.status == probe.expect else f"answers {probe.path} with {answer.status or answer.body}"
-
-
-def _pair(step: Step) -> tuple[str, str]:
-    return other(step.slot), step.slot

@@ -22,7 +22,7 @@ from scripts.local.state import ROOT, State, read_state
 from scripts.local.web import exchange
 from scripts.release import lock
 from scripts.release.analysis import measure
-from scripts.release.errors import Refused, ReleaseError, RouteMoved
+from scripts.release.errors import Refused, ReleaseError, RouteMoved, Unusable
 from scripts.release.file import ReleaseFile
 from scripts.release.histogram import slow_answers
 from scripts.release.journal import FileJournal, Holder
@@ -66,13 +66,15 @@ def _ours() -> Iterator[None]:
 
 
 class Local:
-    """One home. Raises ReleaseError when there is no system in it."""
+    """One home. Raises Unusable when there is no system in it."""
 
     name = "local"
 
     def __init__(self, home: Path, file: ReleaseFile) -> None:
-        with _ours():
+        try:
             self.state: State = read_state(home)
+        except LocalError as exc:
+            raise Unusable(str(exc)) from exc
         self.home = home
         self.probes = file.settings.artefact.probes
         self.latency_ms = file.latency_ms
@@ -121,7 +123,7 @@ class Local:
             spec = slots.SlotSpec(release.version, release.command, release.env)
             slots.start_slot(self.home, self.state, slot, spec)
 
-    def route(self, weights: Weights, expected: str, run: str, fence: int) -> None:
+    def route(self, weights: Weights, expected: str, run: str, fence: int) -> str:
         with _ours():
             seen = self._route()
             if seen.token != expected or seen.fence > fence:
@@ -129,6 +131,7 @@ class Local:
             note = {"run": run, "fence": str(fence)}
             written = envoy.write_routes(self.home, Routes(weights.blue, weights.green, note))
             self._wait_applied(written)
+            return _token(written)
 
     def drain(self, slot: str, on: bool) -> None:
         with _ours():
@@ -184,11 +187,9 @@ class Local:
         found = envoy.read_routes(self.home)
         if found is None:
             raise ReleaseError("there is no route yet: `primetrade local up` writes the first one")
-        token = hashlib.sha256(msgspec.json.encode(found, order="deterministic")).hexdigest()[:16]
         fence = found.note.get("fence", "0")
-        return Route(
-            Weights(found.blue, found.green), token, found.note.get("run", ""), int(fence) if fence.isdigit() else 0
-        )
+        weights = Weights(found.blue, found.green)
+        return Route(weights, _token(found), found.note.get("run", ""), int(fence) if fence.isdigit() else 0)
 
     def _wait_applied(self, written: Routes) -> None:
         deadline = time.monotonic() + APPLY_S
@@ -245,6 +246,10 @@ class Local:
         weight = self._route().weights.of(name)
         if weight and self._observed(name).ready:
             raise Refused(f"{name} has {weight} % of the users: move them away first (`primetrade release abort`)")
+
+
+def _token(routes: Routes) -> str:
+    return hashlib.sha256(msgspec.json.encode(routes, order="deterministic")).hexdigest()[:16]
 
 
 def _release(spec: slots.SlotSpec) -> Release:

@@ -36,8 +36,8 @@ class Platform(Protocol):
     def deploy(self, slot: str, release: Release) -> None:
         """Make `slot` run `release`, not draining; does not wait until it is ready."""
 
-    def route(self, weights: Weights, expected: str, run: str, fence: int) -> None:
-        """Compare and swap: write only where the route's token is `expected`. Raises RouteMoved."""
+    def route(self, weights: Weights, expected: str, run: str, fence: int) -> str:
+        """Compare and swap: write only where the route's token is `expected`; the token after. Raises RouteMoved."""
 
     def drain(self, slot: str, on: bool) -> None: ...
 

@@ -52,6 +52,10 @@ class Signals:
         if self._pending:
             raise Stopped(self._pending)
 
+    def ignore(self) -> None:
+        """From now on signals change nothing: the run is ending already."""
+        self._held, self._pending = True, 0
+
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         self._pending = signum
         if not self._held:

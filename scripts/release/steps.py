@@ -49,8 +49,7 @@ def _shift(run: Run, step: Step) -> None:
     run.written = run.platform.now()
     if seen.route.weights == step.weights and seen.route.run == run.id:
         return
-    run.platform.route(step.weights, run.token, run.id, run.fence)
-    run.token = run.platform.observe().route.token
+    run.token = run.platform.route(step.weights, run.token, run.id, run.fence)
 
 
 def _preflight(run: Run, step: Step) -> str:

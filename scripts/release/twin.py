@@ -75,7 +75,8 @@ class Twin:
     journal: _Journal = field(default_factory=_Journal)
     calls: list[str] = field(default_factory=list)  # every change, in order
     on_tick: Callable[[], object] = lambda: None  # called whenever time passes: faults and hand edits enter here
-    load_error: str = ""
+    load_error: str = ""  # why analysis load cannot be made
+    tally_error: str = ""  # why users' requests cannot be counted
     slots: dict[str, _Slot] = field(default_factory=dict)
     current: Route = field(default_factory=lambda: Route(Weights(100, 0), "0"))
     held: Holder | None = None
@@ -110,11 +111,12 @@ class Twin:
         else:
             self.slots[slot] = _Slot(release, self.clock)
 
-    def route(self, weights: Weights, expected: str, run: str, fence: int) -> None:
+    def route(self, weights: Weights, expected: str, run: str, fence: int) -> str:
         if self.current.token != expected or self.current.fence > fence:
             raise RouteMoved(f"the route says {self.current.weights}; it was moved since it was read")
         self.calls.append(f"route {weights}")
         self.edit(weights, run, fence)
+        return self.current.token
 
     def edit(self, weights: Weights, run: str = "", fence: int = 0) -> None:
         """Write the route without asking, as a hand does."""
@@ -139,6 +141,8 @@ class Twin:
         return Answer(500 if broken else request.expect, name)
 
     def tally(self) -> Mapping[str, Tally]:
+        if self.tally_error:
+            raise ReleaseError(self.tally_error)
         return {
             name: Tally(int(slot.requests), int(slot.failed + 1e-9), int(slot.slow + 1e-9))
             for name, slot in self.slots.items()

@@ -202,6 +202,25 @@ def test_a_gate_that_cannot_be_asked_is_an_error_and_promotes_nothing(
     assert twin.journal.entries[-1].outcome == "error"
 
 
+def test_figures_that_are_gone_for_a_while_hold_the_gate_and_for_good_leave_it_open(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """A source that is down is no verdict, for nor against."""
+
+    def tick() -> None:
+        if twin.current.weights == Weights(95, 5):
+            twin.tally_error = "Envoy's admin port does not answer" if 3 < twin.clock - began < lasts else ""
+
+    began, lasts, twin.on_tick = twin.clock, 40.0, tick
+    engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.current.weights == Weights(0, 100)
+    engine.rollback(twin, file, caller)
+    began, lasts = twin.clock, 1e9
+    with pytest.raises(Undecided, match="admin port does not answer"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.current.weights == Weights(95, 5)
+
+
 def test_without_users_a_release_goes_to_preview_and_on_by_hand(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
     """`--until preview` needs no users; `shift` is a person's decision and needs none either."""
     twin.rate = 0

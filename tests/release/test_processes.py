@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -22,16 +23,21 @@ from scripts.release.file import ReleaseFile, override_one
 from scripts.release.journal import Holder
 from scripts.release.local import Local
 from scripts.release.slots import Weights
-from tests.release.users import failed, users
+from tests.local.traffic import Seen, keep_alive_load
 
 CALLER = Caller("ann@laptop")
+
+
+def failed(seen: list[Seen]) -> Counter[int]:
+    """Answers that were not what users want, by status."""
+    return Counter(each.status for each in seen if each.status != 200)
 
 
 def test_a_release_in_steps_a_rollback_and_the_release_again_lose_no_request(
     local: Local, processes_file: ReleaseFile
 ) -> None:
     """Users get only 200s from beginning to end, from both slots, and at the end from the new one alone."""
-    with users(local.state.edge_port) as seen:
+    with keep_alive_load(local.state, pause_s=0.01) as seen:
         engine.deploy(local, processes_file, "1.1.0", CALLER)
         assert local.observe().route.weights == Weights(0, 100)
         back = engine.rollback(local, processes_file, CALLER)
@@ -40,8 +46,8 @@ def test_a_release_in_steps_a_rollback_and_the_release_again_lose_no_request(
         mark = len(seen)
         time.sleep(0.3)
     assert failed(seen) == {}
-    assert {slot for _, slot in seen[:mark]} == {"blue", "green"}
-    assert {slot for _, slot in seen[mark:]} == {"green"}
+    assert {each.slot for each in seen[:mark]} == {"blue", "green"}
+    assert {each.slot for each in seen[mark:]} == {"green"}
     assert back.words == "1.0.0 on blue has all users; 1.1.0 on green is rejected"
     assert [cut.weights for cut in again.cut_overs] == [Weights(50, 50), Weights(0, 100)]
     assert all(cut.seen > cut.written for cut in again.cut_overs)
@@ -50,11 +56,14 @@ def test_a_release_in_steps_a_rollback_and_the_release_again_lose_no_request(
 def test_a_bad_release_is_refused_before_a_single_users_request_reaches_it(
     local: Local, processes_file: ReleaseFile
 ) -> None:
-    """It fails a tenth of its requests: the analysis load finds out, and its route never had a user."""
-    with users(local.state.edge_port) as seen, pytest.raises(Reverted, match="analysis of green"):
+    """It fails a tenth of its requests: smoke or analysis load finds out, and its slot never had a user."""
+    with (
+        keep_alive_load(local.state, pause_s=0.01) as seen,
+        pytest.raises(Reverted, match=r"by (smoke|analysis) of green"),
+    ):
         engine.deploy(local, processes_file, "1.1.0", CALLER, Options(env={"FAULT_ERROR_SHARE": "0.1"}))
     assert failed(seen) == {}
-    assert {slot for _, slot in seen} == {"blue"}
+    assert {each.slot for each in seen} == {"blue"}
     assert local.tally()["green"].requests == 0
     assert local.observe().route.weights == Weights(100, 0)
     assert not local.observe().slots["green"].running
@@ -87,14 +96,14 @@ def test_a_release_that_turns_bad_with_users_on_it_is_brought_back(
     local: Local, processes_file: ReleaseFile, phase: str, kept: bool
 ) -> None:
     """Only its own failures are users' failures: going back adds none."""
-    with users(local.state.edge_port) as seen:
+    with keep_alive_load(local.state, pause_s=0.01) as seen:
         with pytest.raises(Reverted, match="its users were brought back"):
             engine.deploy(local, processes_file, "1.1.0", Caller("ann", on_event=turned_bad_in(local, phase)))
         mark = len(seen)
         time.sleep(0.3)
-    assert {slot for status, slot in seen if status != 200} == {"green"}
+    assert {each.slot for each in seen if each.status != 200} == {"green"}
     assert set(failed(seen)) == {500}
-    assert {slot for _, slot in seen[mark:]} == {"blue"}
+    assert {each.slot for each in seen[mark:]} == {"blue"}
     assert local.observe().slots["green"].running is kept
 
 
@@ -122,7 +131,7 @@ def test_a_slot_that_is_no_good_is_refused_and_no_user_notices(
         settings = msgspec.structs.replace(settings, artefact=artefact)
     file = msgspec.structs.replace(processes_file, settings=settings)
     token = local.observe().route.token
-    with users(local.state.edge_port) as seen, pytest.raises(Reverted, match=reason):
+    with keep_alive_load(local.state, pause_s=0.01) as seen, pytest.raises(Reverted, match=reason):
         engine.deploy(local, file, "1.1.0", CALLER, Options(env=env))
     assert failed(seen) == {}
     assert local.observe().route.token == token
@@ -144,19 +153,20 @@ def test_a_slot_killed_in_the_shift_gives_its_users_back(local: Local, processes
             assert green
             os.kill(green.process.pid, 9)
 
-    with users(local.state.edge_port) as seen:
+    with keep_alive_load(local.state, pause_s=0.01) as seen:
         with pytest.raises(Reverted, match="green is not running any more"):
             engine.deploy(local, processes_file, "1.1.0", Caller("ann", on_event=on_event))
+        time.sleep(0.5)  # what was sent to the dead slot before comes back
         mark = len(seen)
         time.sleep(0.3)
     assert failed(seen[mark:]) == {}
-    assert {slot for _, slot in seen[mark:]} == {"blue"}
+    assert {each.slot for each in seen[mark:]} == {"blue"}
 
 
 @pytest.mark.faults
 def test_rollback_to_a_warm_slot_that_was_killed_is_refused(local: Local, processes_file: ReleaseFile) -> None:
     """Nothing is moved to a slot that is not there."""
-    with users(local.state.edge_port) as seen:
+    with keep_alive_load(local.state, pause_s=0.01) as seen:
         engine.deploy(local, processes_file, "1.1.0", CALLER)
         blue = slots.read_slot(local.home, "blue")
         assert blue
@@ -221,7 +231,7 @@ def test_a_signal_in_a_hold_leaves_a_state_that_the_next_command_ends(
     """The message names the state and the commands; abort then brings everybody home, and no request is lost."""
     command = [sys.executable, "-m", "scripts.cli", "release", "deploy", "1.1.0", "--set", "hold.duration=20s"]
     options = ["--home", str(local.home), "--file", str(processes_file.path)]
-    with users(local.state.edge_port) as seen:
+    with keep_alive_load(local.state, pause_s=0.01) as seen:
         with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
             deadline = time.monotonic() + 40
             while local.observe().route.weights != Weights(50, 50):
