@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -69,7 +70,14 @@ def _where(verb: Verb) -> Verb:
 def _who(verb: Verb) -> Verb:
     """The options of what goes into the journal."""
     verb = click.option("--reason", default="", help="Why; kept in the journal.")(verb)
-    return click.option("--actor", default=lambda: f"{getpass.getuser()}@{socket.gethostname()}", help="Who.")(verb)
+    return click.option("--actor", default=_me, help="Who; kept in the journal. Default: user@host.")(verb)
+
+
+def _me() -> str:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):  # a user without a name, as in a container
+        return f"uid {os.getuid()}@{socket.gethostname()}"
 
 
 def _connect(where: dict[str, Any]) -> tuple[Local, ReleaseFile]:

@@ -158,8 +158,9 @@ def _run(platform: Platform, file: ReleaseFile, caller: Caller, verb: Verb) -> D
             run.begun = True
             run.note("begin", words=" → ".join(step.kind for step in steps))
             carry_out(run, steps, verb.release)
-            words = stands(look(platform))
-            run.note("end", outcome="done", words=words)
+            now = look(platform)
+            words = stands(now)
+            run.note("end", outcome="done", words=words, weights=now.observed.route.weights)
             return Done(run_id, words, tuple(run.cut_overs), tuple(run.verdicts))
 
 
@@ -184,7 +185,6 @@ def _adopted(run: Run) -> Situation:
 
 def _refuse_shortage(platform: Platform, steps: tuple[Step, ...]) -> None:
     """No gate is begun that the users' traffic cannot feed: it would only hold until its limit."""
-    if any(step.limit and step.requests for step in steps) and (
-        words := shortage(steps, rate := measured_rate(platform))
-    ):
-        raise Undecided(f"{words} (measured: {rate:.1f} requests/s). Nothing was changed")
+    watches = any(step.kind in (Kind.HOLD, Kind.BAKE) for step in steps)
+    if words := shortage(steps, measured_rate(platform) if watches else 0):
+        raise Undecided(f"{words}. Nothing was changed")

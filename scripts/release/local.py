@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -23,6 +20,7 @@ from scripts.local.web import exchange
 from scripts.release import lock
 from scripts.release.analysis import measure
 from scripts.release.errors import Refused, ReleaseError, RouteMoved, Unusable
+from scripts.release.expand import expand
 from scripts.release.file import ReleaseFile
 from scripts.release.histogram import slow_answers
 from scripts.release.journal import FileJournal, Holder
@@ -45,7 +43,6 @@ from scripts.release.slots import (
 PROBE_S = 2.0  # for a probe of an admin port
 ASK_S = 5.0  # for a request through the edge
 APPLY_S = 5.0  # for Envoy to take over what was written; it takes milliseconds
-EXPAND_S = 900.0  # for migrations; index builds of big tables are the slow part
 POLL_S = 0.001
 
 
@@ -61,8 +58,12 @@ def _ours() -> Iterator[None]:
     """The local system's errors as a release's."""
     try:
         yield
+    except ProbeError as exc:
+        raise ReleaseError(f"{exc}; `primetrade local status` says what runs") from exc
     except LocalError as exc:
         raise ReleaseError(str(exc)) from exc
+    except OSError as exc:
+        raise ReleaseError(f"{exc.filename or 'the home'}: {exc.strerror}; mend it, then go on") from exc
 
 
 class Local:
@@ -91,26 +92,7 @@ class Local:
             return Observed({name: self._observed(name) for name in SLOTS}, self._route())
 
     def expand(self, command: Sequence[str]) -> str:
-        argv = [sys.executable if word == "{python}" else word for word in command]
-        environment = {**os.environ, "DATABASE_URL": self.state.database_url}
-        try:
-            found = subprocess.run(
-                argv,
-                cwd=ROOT,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=EXPAND_S,
-                check=False,
-                start_new_session=True,  # ctrl-C waits for the end of a migration
-            )
-        except (OSError, subprocess.TimeoutExpired) as exc:
-            raise ReleaseError(f"schema.expand could not be run: {exc}; run it by hand, then deploy again") from exc
-        said = (found.stdout + found.stderr).strip().splitlines() or [""]
-        if found.returncode:
-            ending = "\n".join(f"  {line}" for line in said[-5:])
-            raise ReleaseError(f"schema.expand ended with {found.returncode}; no slot was touched:\n{ending}")
-        return said[-1]
+        return expand(command, ROOT, {"DATABASE_URL": self.state.database_url})
 
     def deploy(self, slot: str, release: Release) -> None:
         with _ours():

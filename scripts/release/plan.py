@@ -52,6 +52,7 @@ class Step(msgspec.Struct, frozen=True):
     seconds: float = 0.0  # expected
     requests: int = 0  # users' (for analysis: its own) requests the judged slot must answer
     share: int = 100  # percent of the users the judged slot has meanwhile
+    sends: float = 0.0  # requests per second that the step itself sends to the judged slot
     limit: float = 0.0  # seconds a gate may wait for its requests
 
 
@@ -143,8 +144,10 @@ def plan_shift(now: Situation, percent: int, file: ReleaseFile) -> tuple[Step, .
     if not 0 <= percent <= 100:
         raise Unusable(f"--to {percent}: give the percent of users that the new slot gets, 0 to 100")
     refuse_drift(now)
-    _refuse_unless_under_way(now)
     slot, version = now.beside.name, now.beside.version
+    if now.phase is Phase.BAKING and percent == 100:  # without the rest of its bake
+        return _after_switch(now.active.name, now.beside.name, now.active.version, file)
+    _refuse_unless_under_way(now)
     if percent and now.memory.gated != now.beside.digest:
         raise Refused(
             f"{version} on {slot} has not passed its analysis gate: `primetrade release promote` runs it first"
@@ -197,6 +200,11 @@ def refuse_drift(now: Situation) -> None:
 def _refuse_unless_under_way(now: Situation) -> None:
     if now.phase is Phase.PREVIEW or (now.phase is Phase.SHIFTING and now.role is Role.PREVIEW):
         return
+    if now.phase is Phase.SHIFTING:
+        raise NeedsPerson(
+            f"both slots have users ({now.observed.route.weights}) and the journal does not say why: "
+            f"`primetrade release abort` gives all of them to {now.active.name}"
+        )
     live = f"{now.active.version} on {now.active.name} has all users" if now.active.running else "nothing is live"
     raise Refused(f"no release is under way ({live}): `primetrade release deploy VERSION` starts one")
 
@@ -228,7 +236,7 @@ def _hold(slot: str, percent: int, file: ReleaseFile, needs: Needs) -> Step:
 def _analysis(slot: str, file: ReleaseFile, needs: Needs) -> Step:
     analysis = file.settings.gates.analysis
     words = f"load {analysis.profile} at {analysis.rate:g}/s on the preview route, half to each slot, then judged"
-    return Step(Kind.ANALYSIS, slot, words, seconds=analysis.duration, requests=needs.analysis)
+    return Step(Kind.ANALYSIS, slot, words, seconds=analysis.duration, requests=needs.analysis, sends=analysis.rate / 2)
 
 
 def _settle(slot: str, old: str, version: str, file: ReleaseFile, needs: Needs) -> tuple[Step, ...]:

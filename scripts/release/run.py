@@ -54,7 +54,15 @@ class Run:
     cut_overs: list[CutOver] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
 
-    def note(self, phase: Phase, step: Step | None = None, *, outcome: str = "", words: str = "") -> None:
+    def note(
+        self,
+        phase: Phase,
+        step: Step | None = None,
+        *,
+        outcome: str = "",
+        words: str = "",
+        weights: Weights | None = None,
+    ) -> None:
         """Append an entry to the journal; it is on disk when this returns."""
         at = self.platform.now()
         entry = Entry(
@@ -71,7 +79,7 @@ class Run:
             version=self.version,
             release=self.release,
             file=self.file.digest,
-            weights=step.weights if step else None,
+            weights=step.weights if step else weights,
             outcome=outcome,
             words=words,
             until=at + self.file.settings.warm if step and step.kind is Kind.WARM else None,

@@ -67,7 +67,8 @@ _NEXT = {
     Phase.EMPTY: "`primetrade release deploy VERSION` starts the first release",
     Phase.PREVIEW: "`primetrade release promote` brings it to the users, `primetrade release abort` retires it",
     Phase.SHIFTING: "`primetrade release promote` goes on, `primetrade release abort` takes it back",
-    Phase.BAKING: "`primetrade release promote` watches it to the end, `primetrade release rollback` takes it back",
+    Phase.BAKING: "`primetrade release promote` watches it to the end, `primetrade release shift --to 100` takes it as "
+    "it is, `primetrade release rollback` takes it back",
 }
 
 

@@ -29,8 +29,12 @@ def seconds_of(step: Step, rate: float) -> float:
 def shortage(steps: Sequence[Step], rate: float) -> str:
     """Why a gate could not decide within its limit at `rate` users' requests per second; "" when all can."""
     for step in steps:
-        supply = rate * step.share / 100 * step.limit
-        if step.kind in (Kind.HOLD, Kind.BAKE) and supply < step.requests:
+        if step.requests > step.sends * step.seconds and step.kind is Kind.ANALYSIS:
+            return (
+                f"the analysis gate needs {step.requests:,} requests to each slot, and {step.sends:g}/s for "
+                f"{step.seconds:g} s are fewer: raise gates.analysis.rate or its duration"
+            )
+        if step.kind in (Kind.HOLD, Kind.BAKE) and rate * step.share / 100 * step.limit < step.requests:
             least = math.ceil(step.requests / step.limit / step.share * 100)
             return (
                 f"the {step.kind} gate of {step.slot} at {step.share} % needs {step.requests:,} users' requests in "

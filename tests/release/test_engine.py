@@ -199,7 +199,7 @@ def test_a_gate_that_cannot_be_asked_is_an_error_and_promotes_nothing(
     with pytest.raises(ReleaseError, match="no tokens"):
         engine.deploy(twin, file, "1.1.0", caller)
     assert Weights(100, 0) == twin.current.weights
-    assert twin.journal.entries[-1].outcome == "error"
+    assert (twin.journal.entries[-1].outcome, twin.journal.entries[-1].weights) == ("error", Weights(100, 0))
 
 
 def test_figures_that_are_gone_for_a_while_hold_the_gate_and_for_good_leave_it_open(
@@ -233,6 +233,22 @@ def test_without_users_a_release_goes_to_preview_and_on_by_hand(twin: Twin, file
     engine.shift(twin, file, 100, caller)
     now = engine.look(twin)
     assert (now.phase, now.active.version, now.role) == (Phase.IDLE, "1.1.0", Role.WARM)
+
+
+def test_a_release_whose_users_left_in_the_bake_is_taken_by_hand(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """The bake stays open, nothing else may begin, and a person ends it either way."""
+
+    def tick() -> None:
+        if twin.current.weights == Weights(0, 100):
+            twin.rate = 0
+
+    twin.on_tick = tick
+    with pytest.raises(Undecided, match=r"bake gate of green cannot decide.*shift --to 100"):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert engine.look(twin).phase is Phase.BAKING
+    engine.shift(twin, file, 100, caller)
+    now = engine.look(twin)
+    assert (now.phase, now.active.version, now.can_roll_back) == (Phase.IDLE, "1.1.0", True)
 
 
 def test_a_preview_whose_gate_did_not_pass_gets_no_user(twin: Twin, file: ReleaseFile, caller: Caller) -> None:

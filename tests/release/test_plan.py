@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.release.errors import NeedsPerson, Refused, Unusable
-from scripts.release.file import ReleaseFile
+from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.judge import needs
 from scripts.release.memory import Memory, Role
 from scripts.release.plan import Step, Wanted, plan_back, plan_deploy, plan_promote, plan_shift
@@ -118,6 +118,9 @@ def test_a_shift_by_hand_has_no_gate_and_needs_the_one_before(file: ReleaseFile)
     assert short(plan_shift(PREVIEW, 30, file)) == "shift30 verify30 finish"
     assert short(plan_shift(SHIFTING, 100, file)) == "shift100 verify100 drain warm finish"
     assert short(plan_shift(SHIFTING, 0, file)) == "shift0 verify0 finish"
+    assert short(plan_shift(BAKING, 100, file)) == "drain warm finish"
+    with pytest.raises(NeedsPerson, match="the journal does not say why"):
+        plan_shift(standing(Weights(50, 50), green=slot("green", NEW)), 30, file)
     with pytest.raises(Refused, match="has not passed its analysis gate"):
         plan_shift(UNGATED, 30, file)
     for percent in (-1, 101):
@@ -146,6 +149,8 @@ def test_a_plan_knows_how_long_its_gates_take_and_what_they_cannot_get(file: Rel
     assert file.settings.hold.duration == seconds_of(hold, rate=1000)
     assert hold.requests / (100 * 0.05) == seconds_of(hold, rate=100)
     assert shortage(steps, rate=1000) == ""
+    thin = Wanted(NEW, (5, 100)), read_release_file(file.path, ("gates.analysis.duration=1s",))
+    assert "raise gates.analysis.rate" in shortage(plan_deploy(IDLE, *thin, needs(file)), rate=1000)
     least = -(-hold.requests * 100 // (5 * 60))
     assert f"at least {least:,} requests/s" in shortage(steps, rate=least - 1)
     assert shortage(steps, rate=least) == ""
