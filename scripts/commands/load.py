@@ -163,7 +163,8 @@ class _Progress:
     def show(self, second: Second) -> None:
         line = (
             f"{second.t:>5} s {second.phase:<8} {second.ok:>6,}/s ok  {second.failed:>4} failed  "
-            f"{second.dropped:>4} dropped  p50 {second.p50_ms:>7.1f} ms  p95 {second.p95_ms:>7.1f} ms  in flight {second.in_flight:>4}"
+            f"{second.dropped:>4} dropped  p50 {second.p50_ms:>7.1f} ms  p95 {second.p95_ms:>7.1f} ms  "
+            f"in flight {second.in_flight:>4}"
         )
         if err.is_terminal:
             err.print(line, markup=False, no_wrap=True, overflow="crop", end="\r")
