@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections import deque
 from types import TracebackType
@@ -78,7 +77,7 @@ class Screen:
         line = f"{event.t:>6.1f} s {event.kind:<9} {event.label}"
         if event.detail:
             line += f" - {event.detail}"
-        self._show(textwrap.shorten(line, WIDEST, placeholder=" ...") if len(line) > WIDEST else line)
+        self._show(line if len(line) <= WIDEST else f"{line[: WIDEST - 4]} ...")
 
     def second(self, second: Second) -> None:
         """Take in one finished second of load."""
