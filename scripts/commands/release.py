@@ -186,7 +186,7 @@ def plan(version: str, env: tuple[str, ...], all_at_once: bool, rate: float | No
     else:
         _print_plan(steps, rate)
     if short := supply.shortage(steps, rate):
-        raise Undecided(short)
+        raise Undecided(f"this plan would not come to its end: {short}")
 
 
 def _print_plan(steps: Sequence[Step], rate: float) -> None:

@@ -122,7 +122,10 @@ class _Watch:
             return early
         if self.first is None and self.run.platform.now() - self.begun >= self.step.seconds:
             self.first = self.judge(old, new)
-            return None if self.first.outcome is Outcome.INCONCLUSIVE and not self.over else self.first
+            if self.first.outcome is not Outcome.INCONCLUSIVE or self.over:
+                return self.first
+            self.run.event("note", f"{self.step.kind} of {slot.name} waits for requests", self.first.words)
+            return None
         enough = self.first and self.first.needed is not None and new.requests >= self.first.needed
         return self.judge(old, new) if enough or self.over else None
 

@@ -12,7 +12,7 @@ the two looks at the whole window, a third over all the looks in between, which 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -51,10 +51,13 @@ def judge_analysis(sample: Sample, old: str, new: str, file: ReleaseFile) -> Ver
     """Judge analysis load, as a whole and route by route."""
     compare = file.settings.gates.compare
     was, now = _by_route(sample, old), _by_route(sample, new)
-    found = [compare_routes(was, now, compare.margin, compare.error_rate, measure) for measure in Measure]
-    verdicts = [Verdict(c.outcome, c.words, c.total.needed) for c in found]
     total = sum(was.values(), Counts(0, 0)), sum(now.values(), Counts(0, 0))
-    return _worst([*verdicts, _objective(*total, file, compare.error_rate)])
+    verdicts = []
+    for measure in Measure:
+        found = compare_routes(was, now, compare.margin, compare.error_rate, measure)
+        words = _passed(*total, measure, found.total) if found.outcome is Outcome.PASS else found.words
+        verdicts.append(Verdict(found.outcome, words, found.total.needed))
+    return _worst(verdicts, _objective(*total, file, compare.error_rate))
 
 
 def judge_hold(old: Tally, new: Tally, file: ReleaseFile) -> Verdict:
@@ -63,8 +66,12 @@ def judge_hold(old: Tally, new: Tally, file: ReleaseFile) -> Verdict:
     look = compare.error_rate / PARTS
     was, now = _counts(old), _counts(new)
     measures = [Measure.FAILED] if None in (old.slow, new.slow) else list(Measure)
-    found = [compare_slots(was, now, compare.margin, look, measure) for measure in measures]
-    verdict = _worst([*map(_verdict, found), _objective(was, now, file, look)])
+    verdicts = []
+    for measure in measures:
+        found = compare_slots(was, now, compare.margin, look, measure)
+        words = _passed(was, now, measure, found) if found.outcome is Outcome.PASS else found.words
+        verdicts.append(Verdict(found.outcome, words, found.needed))
+    verdict = _worst(verdicts, _objective(was, now, file, look))
     if len(measures) == 1:
         return msgspec.structs.replace(verdict, words=f"{verdict.words}; latency was not judged: a slot tells none")
     return verdict
@@ -101,28 +108,31 @@ def looks_in(seconds: float) -> int:
 
 def _objective(old: Counts, new: Counts, file: ReleaseFile, error_rate: float) -> Verdict:
     if not new.ok + new.failed:
-        return Verdict(Outcome.PASS, "no requests, so none over the objective")  # the comparison says what is missing
+        return Verdict(Outcome.PASS, "")  # the comparison says what is missing
     mine, other = (over_objective(counts, 1 - file.failure_share, error_rate) for counts in (new, old))
     if mine.outcome is other.outcome is Outcome.FAIL:
         return Verdict(Outcome.INCONCLUSIVE, f"both slots fail, so the release is not to blame: {mine.words}")
-    return _verdict(mine)
+    return Verdict(mine.outcome, mine.words if mine.outcome is Outcome.FAIL else "", mine.needed)
 
 
-def _verdict(found: Comparison) -> Verdict:
-    return Verdict(found.outcome, found.words, found.needed)
+def _passed(old: Counts, new: Counts, measure: Measure, found: Comparison) -> str:
+    (was, of), (now, out_of) = old.sample(measure), new.sample(measure)
+    worse = f"at most {100 * found.bounds.upper:.1f} points worse" if found.bounds else ""
+    return f"{now} of {out_of:,} {measure}, in the old slot {was} of {of:,}: {worse}, {100 * found.margin:g} allowed"
 
 
-def _worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst outcome, with the words of all that share it and the largest need."""
-    found = list(verdicts)
+def _worst(compared: Sequence[Verdict], objective: Verdict) -> Verdict:
+    """The worst outcome: with all its words when it is a pass, otherwise with those of the first that brought it.
+
+    That both slots fail comes first, since it is the reason why no comparison helps.
+    """
+    found = [objective, *compared] if objective.outcome is Outcome.INCONCLUSIVE else [*compared, objective]
     outcome = next(o for o in _ORDER if any(v.outcome is o for v in found))
     alike = [v for v in found if v.outcome is outcome]
+    if outcome is Outcome.PASS:
+        return Verdict(outcome, "; ".join(v.words for v in alike if v.words))
     needed = [v.needed for v in alike]
-    return Verdict(
-        outcome=outcome,
-        words="; ".join(dict.fromkeys(v.words for v in alike)),
-        needed=None if None in needed else max(n for n in needed if n is not None),
-    )
+    return Verdict(outcome, alike[0].words, None if None in needed else max(n for n in needed if n is not None))
 
 
 def _counts(tally: Tally) -> Counts:

@@ -15,8 +15,8 @@ from slo.objective import Outcome
 @pytest.mark.parametrize(
     ("old", "new", "outcome", "says"),
     [
-        (Tally(5000, 0, 0), Tally(500, 0, 0), Outcome.PASS, "pass"),
-        (Tally(5000, 0, 0), Tally(500, 20, 0), Outcome.FAIL, "significantly over the 0.1 % allowed"),
+        (Tally(5000, 0, 0), Tally(500, 0, 0), Outcome.PASS, "0 of 500 failed, in the old slot 0 of 5,000"),
+        (Tally(5000, 0, 0), Tally(500, 5, 0), Outcome.FAIL, "significantly over the 0.1 % allowed"),
         (Tally(5000, 0, 0), Tally(500, 0, 60), Outcome.FAIL, "60 of 500 slow"),
         (Tally(5000, 600, 0), Tally(500, 60, 0), Outcome.INCONCLUSIVE, "both slots fail"),
         (Tally(5000, 0, 0), Tally(50, 0, 0), Outcome.INCONCLUSIVE, "requests per slot are needed"),

@@ -1,0 +1,121 @@
+"""Carrying out a plan: intent → act → seen → done for every step, the way back when a gate refuses, the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from scripts.release.errors import NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
+from scripts.release.gate import GateFailed, GateOpen
+from scripts.release.memory import remember
+from scripts.release.plan import MUTATING, Kind, Step, plan_back
+from scripts.release.platform import Platform
+from scripts.release.run import Run
+from scripts.release.signals import Stopped
+from scripts.release.situation import Phase, Situation, situation
+from scripts.release.slots import Release
+from scripts.release.status import next_command, stands
+from scripts.release.steps import CHECKS, act
+
+
+def look(platform: Platform) -> Situation:
+    """Where the service stands now; takes no lock."""
+    return situation(platform.observe(), remember(platform.journal.read()))
+
+
+def carry_out(run: Run, steps: tuple[Step, ...], release: Release | None) -> None:
+    """Every step in order; a gate that refuses turns the run back, a gate that cannot decide ends it where it is."""
+    step = steps[0]
+    try:
+        for step in steps:
+            _one(run, step, release)
+    except GateFailed as exc:
+        run.note("failed", step, outcome="fail", words=str(exc))
+        if run.verb in ("abort", "rollback"):
+            raise NeedsPerson(f"{step.kind} of {step.slot}: {exc}. {_state(run)}") from exc
+        _revert(run, step, str(exc))
+    except GateOpen as exc:
+        run.note("failed", step, outcome="inconclusive", words=str(exc))
+        raise Undecided(f"the {step.kind} gate of {step.slot} cannot decide: {exc}. {_state(run)}") from exc
+
+
+def _one(run: Run, step: Step, release: Release | None) -> None:
+    run.on_step(step)
+    said = ""
+    if step.kind in MUTATING:
+        with run.signals.held():
+            run.note("intent", step, words=step.words)
+            said = act(run, step, release)
+    check = CHECKS.get(step.kind)
+    words = (check(run, step) if check else "") or said or step.words
+    gate = step.kind in (Kind.SMOKE, Kind.ANALYSIS, Kind.HOLD, Kind.BAKE)
+    run.note("done", step, outcome="pass" if gate else "", words=words)
+
+
+def _revert(run: Run, step: Step, why: str) -> None:
+    """Bring the users back, or leave them where they are, and retire the release. Always raises."""
+    verb, run.verb = run.verb, "revert"
+    now = look(run.platform)
+    run.event("refused", f"{run.version} refused by {step.kind}", why)
+    had_users = now.phase in (Phase.SHIFTING, Phase.BAKING)
+    try:
+        for back in plan_back(now, retire=now.phase is not Phase.BAKING):
+            _one(run, back, None)
+    except (GateFailed, GateOpen, NeedsPerson) as exc:
+        raise NeedsPerson(
+            f"{run.version} was refused by {step.kind} of {step.slot} ({why}), and going back failed: {exc}. "
+            f"{_state(run)}"
+        ) from exc
+    finally:
+        run.verb = verb
+    users = "its users were brought back" if had_users else "no user reached it and the route was not touched"
+    raise Reverted(
+        f"{run.version} was refused by {step.kind} of {step.slot}: {why}. {users}: {stands(look(run.platform))}"
+    )
+
+
+def _state(run: Run) -> str:
+    try:
+        now = look(run.platform)
+    except ReleaseError as exc:
+        return f"Where things stand cannot be seen: {exc}"
+    return f"Now: {stands(now)}. {next_command(now)}"
+
+
+_OUTCOMES: dict[type[ReleaseError], str] = {
+    Reverted: "reverted",
+    Undecided: "inconclusive",
+    NeedsPerson: "needs a person",
+    Refused: "refused",
+}
+
+
+@contextmanager
+def told(run: Run) -> Iterator[None]:
+    """Write how the run ended, and add to the message where things stand."""
+    try:
+        yield
+    except Stopped as exc:
+        run.signals.ignore()  # a second ctrl-C must not hide what the first one left
+        word = exc.ends.__name__.lower()
+        words = f"{word} in {run.verb} {run.version}: nothing is half done. {_state(run)}"
+        _ended(run, word, words)
+        raise exc.ends(words) from None
+    except RouteMoved as exc:
+        words = f"{exc}. This run stops and leaves it. {_state(run)}"
+        _ended(run, "needs a person", words)
+        raise NeedsPerson(words) from exc
+    except ReleaseError as exc:
+        outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(exc, kind)), "")
+        if outcome or not run.begun:
+            _ended(run, outcome, str(exc))
+            raise
+        words = f"{exc}. {_state(run)}"
+        _ended(run, "error", words)
+        raise ReleaseError(words) from exc
+
+
+def _ended(run: Run, outcome: str, words: str) -> None:
+    if run.begun:  # what was refused before it began changed nothing, and is no history
+        with suppress(ReleaseError):  # a full disk must not hide how the run ended
+            run.note("end", outcome=outcome, words=words, weights=run.platform.observe().route.weights)
