@@ -32,7 +32,10 @@ def act(run: Run, step: Step, release: Release | None) -> str:
         case Kind.SHIFT:
             _shift(run, step)
         case Kind.UNDRAIN:
-            run.platform.drain(step.slot, on=False)
+            try:
+                run.platform.drain(step.slot, on=False)
+            except ReleaseError as exc:  # died since it was seen: nobody is sent there
+                raise GateFailed(str(exc)) from exc
         case Kind.DRAIN:
             try:
                 run.platform.drain(step.slot, on=True)

@@ -317,6 +317,15 @@ def test_rollback_to_a_slot_that_died_says_so(twin: Twin, file: ReleaseFile, cal
     assert Weights(0, 100) == twin.current.weights
 
 
+def test_rollback_to_a_slot_that_dies_meanwhile_moves_nobody(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """It was up when the plan was made: the users stay where they are and a person is asked."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    dies = Caller("ann", on_step=lambda step: twin.slots.pop("blue", None))
+    with pytest.raises(NeedsPerson, match="blue does not run"):
+        engine.rollback(twin, file, dies)
+    assert twin.current.weights == Weights(0, 100)
+
+
 def test_abort_retires_what_was_under_way(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
     engine.deploy(twin, file, "1.1.0", caller, Options(to_preview=True))
     engine.shift(twin, file, 50, caller)

@@ -23,7 +23,7 @@ from scripts.release.file import ReleaseFile, override_one
 from scripts.release.journal import Holder
 from scripts.release.local import Local
 from scripts.release.slots import Weights
-from tests.local.traffic import Seen, keep_alive_load
+from tests.local.traffic import Seen, keep_alive_load, until
 
 CALLER = Caller("ann@laptop")
 
@@ -171,6 +171,7 @@ def test_rollback_to_a_warm_slot_that_was_killed_is_refused(local: Local, proces
         blue = slots.read_slot(local.home, "blue")
         assert blue
         os.kill(blue.process.pid, 9)
+        until(lambda: not local.observe().slots["blue"].running, "blue is dead")
         with pytest.raises(NeedsPerson, match="no warm slot to roll back to"):
             engine.rollback(local, processes_file, CALLER)
     assert failed(seen) == {}
