@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from app import place
 from app.settings import Settings, SettingsError
 
 try:
@@ -14,6 +15,9 @@ try:
 except SettingsError as exc:  # once, here, rather than in a worker that is started again and again
     sys.stderr.write(f"{exc}\n")
     sys.exit(2)
+
+if _settings.cpu_core is not None:
+    place.give_way()
 
 wsgi_app = "app.wsgi:app"
 bind = f"{_settings.bind}:{_settings.port}"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from app import logs
+from app import logs, place
 from app.admin import AdminServer
 from app.factory import create_app
 from app.runtime import Runtime, build
@@ -50,6 +50,8 @@ class Worker:
         parts.lifecycle.warm_up(parts.database, parts.valkey, self._compile)
         gc.collect()
         gc.freeze()  # what is loaded now stays: no later collection needs to look through it
+        if parts.settings.cpu_core is not None:
+            place.take_place(parts.settings.cpu_core)
 
     def _compile(self) -> None:
         """What the first request would otherwise wait for: the URL map's code, and a hash for nobody."""

@@ -47,6 +47,10 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper, kw_only=True):
     threads: Annotated[
         int, Meta(description="Request threads; the pool opens at most this many connections.", ge=1, le=64)
     ] = 8
+    cpu_core: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Core this process keeps to once it is warm; only where few are shared."),
+    ] = None
     cors_origins: Annotated[tuple[Origin, ...], Meta(description="Comma-separated exact origins let in by CORS.")] = ()
     trusted_proxies: Annotated[
         tuple[str, ...],

@@ -6,6 +6,7 @@ users (Schroeder et al., "Open versus closed", NSDI 2006).
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from itertools import count
@@ -25,6 +26,16 @@ def uniform(rate: float, seed: int) -> Iterator[float]:
     phase = random.Random(seed).random()  # noqa: S311 - a schedule that can be repeated, not a secret
     for number in count():
         yield (number + phase) / rate
+
+
+def ramped(schedule: Iterator[float], ramp_s: float) -> Iterator[float]:
+    """The same arrivals, thinned out over the first `ramp_s` seconds so that their rate rises from 0 in a line.
+
+    The expected count by time t is rate * t^2 / (2 ramp) while it rises, and rate * (t - ramp / 2) from then on; the
+    inverse of that maps each arrival of an even schedule to its new time.
+    """
+    for due in schedule:
+        yield math.sqrt(2 * ramp_s * due) if due < ramp_s / 2 else due + ramp_s / 2
 
 
 SCHEDULES = {"poisson": poisson, "uniform": uniform}

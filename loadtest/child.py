@@ -29,7 +29,7 @@ from locust.env import Environment
 from locust.stats import print_stats
 
 from loadtest import histogram
-from loadtest.arrivals import SCHEDULES
+from loadtest.arrivals import SCHEDULES, ramped
 from loadtest.connections import Connections
 from loadtest.declared import Declared
 from loadtest.dispatcher import Dispatcher, Fire
@@ -68,7 +68,7 @@ class Run:
         _quieten_gc()
         self.epoch = time.time()
         side = [gevent.spawn(self._watch), gevent.spawn(self._live)]
-        self.dispatcher.run(SCHEDULES[profile.arrivals](profile.rate, self.config.seed))
+        self.dispatcher.run(ramped(SCHEDULES[profile.arrivals](profile.rate, self.config.seed), profile.ramp_s))
         self.dispatcher.drain(STOP_S / 2 if self.interrupted else profile.timeout_s + 1)
         gevent.killall(side)
         self._write_live(math.ceil(self.timeline.end))
@@ -146,7 +146,8 @@ def main(run_path: str) -> None:
     """Do what RUN.json says; ends with 0 once the recording is written, be it of an interrupted run."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     config = msgspec.json.decode(Path(run_path).read_bytes(), type=RunConfig)
-    _precede()
+    if not config.background:
+        _precede()
     _allow_files(config.profile.max_in_flight + SPARE_FILES)
     trouble: list[BaseException] = []
 

@@ -6,6 +6,7 @@ In the run's folder: `run.json` (what the child was told; 0600, for it may hold 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -52,6 +53,7 @@ class RunConfig(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     arms: dict[str, dict[str, str]] = {}  # name -> headers; arrivals are dealt out evenly over the arms
     tokens_path: str | None = None  # of loadtest.seed; the built-in journeys need it
+    background: bool = False  # give way to everything else on this machine; otherwise it goes before, where it may
     until_path: str | None = None  # steady goes on until this file exists, at most max_steady_s
 
     def longest_s(self) -> float:
@@ -155,6 +157,9 @@ def launch(config: RunConfig) -> LoadRun:
             start_new_session=True,  # a ctrl-C is for the parent, which stops the child in its own time
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
+    if config.background:
+        with contextlib.suppress(OSError):  # a kernel that does not schedule sessions as groups
+            Path(f"/proc/{process.pid}/autogroup").write_text("10", "ascii")
     return LoadRun(config, process)
 
 

@@ -53,6 +53,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     says: str = ""
     arrivals: Literal["poisson", "uniform"] = "poisson"
     warmup_s: Seconds = 0
+    ramp_s: Seconds = 0  # of the warm-up: the rate rises from 0
     cooldown_s: Seconds = 0
     max_steady_s: int = 0  # where a run may be told to go on; 0: steady_s
     timeout_s: Positive = 10.0  # from the send
@@ -64,6 +65,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if 0 < self.max_steady_s < self.steady_s:
             raise ValueError(
                 f"max_steady_s: {self.max_steady_s} is less than steady_s: {self.steady_s}; raise it or leave it out"
+            )
+        if self.ramp_s > self.warmup_s:
+            raise ValueError(
+                f"ramp_s: {self.ramp_s} is more than warmup_s: {self.warmup_s}; the judged phase has one rate: lower it"
             )
         if not self.journeys:
             raise ValueError('journeys: none given; declare at least one, or write "tasks"')

@@ -38,7 +38,7 @@ def verbs() -> Iterator[tuple[str, click.Command]]:
 
 def verb_section(name: str, command: click.Command) -> str:
     """Help of one verb, as `--help` shows it."""
-    ctx = click.Context(command, info_name=f"primetrade {name}", max_content_width=100, terminal_width=100)
+    ctx = click.Context(command, info_name=f"primetrade {name}", terminal_width=100, help_option_names=["-h", "--help"])
     return f"### primetrade {name}\n\n```\n{command.get_help(ctx)}\n```\n"
 
 

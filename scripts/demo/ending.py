@@ -40,62 +40,14 @@ def tell(demo: Demo, options: Options, *, as_json: bool) -> Exit:
         say(f"  {_mark(act.as_told)} {act.title}{'' if act.as_told else ': ' + act.words}")
     say(f"  {_mark(demo.reached_bad == 0)} the bad release answered {demo.reached_bad} users' requests")
     say(f"  {_mark(demo.lost == 0)} {demo.lost} of {demo.result.requests:,} requests were lost")
-    say("")
-    say(demo.result.headline)
+    say(f"\n{demo.result.headline}")
     if not demo.proves:
         say("This profile shows that everything works; `--profile load` proves the targets.")
-    say("")
-    say(f"Report: {demo.report}")
+    say(f"\nReport: {demo.report}")
     if options.keep:
         say(f"Left up: {demo.edge}; database: primetrade local psql --home {options.home}")
-        say(f"See it: primetrade local status --home {options.home}; down ends it")
-    return ended
-    say("")
-    for act in demo.played:
-        say(f"  {_mark(act.as_told)} {act.title}{'' if act.as_told else ': ' + act.words}")
-    say(f"  {_mark(demo.reached_bad == 0)} the bad release answered {demo.reached_bad} users' requests")
-    say(f"  {_mark(demo.lost == 0)} {demo.lost} of {demo.result.requests:,} requests were lost")
-    say("")
-    say(demo.result.headline)
-    if not demo.proves:
-        say("This profile shows that everything works; `--profile load` proves the targets.")
-    say("")
-    say(f"Report: {demo.report}")
-    if options.keep:
-        say(f"Left up: {demo.edge}; database: primetrade local psql --home {options.home}")
-        say(f"See it: primetrade local status --home {options.home}; down instead of status ends it")
-    return ended
-    say("")
-    for act in demo.played:
-        say(f"  {_mark(act.as_told)} {act.title}{'' if act.as_told else ': ' + act.words}")
-    say(f"  {_mark(demo.reached_bad == 0)} the bad release answered {demo.reached_bad} users' requests")
-    say(f"  {_mark(demo.lost == 0)} {demo.lost} of {demo.result.requests:,} requests were lost")
-    say("")
-    say(demo.result.headline)
-    if not demo.proves:
-        say("This profile shows that everything works; `--profile load` proves the targets.")
-    say("")
-    say(f"Report: {demo.report}")
-    if options.keep:
-        say(f"Left up: {demo.edge}; database: primetrade local psql --home {options.home}")
-        say(f"See it: primetrade local status --home {options.home}; down ends it")
-    return ended
-    say("")
-    for act in demo.played:
-        say(f"  {_mark(act.as_told)} {act.title}{'' if act.as_told else ': ' + act.words}")
-    say(f"  {_mark(demo.reached_bad == 0)} the bad release answered {demo.reached_bad} users' requests")
-    say(f"  {_mark(demo.lost == 0)} {demo.lost} of {demo.result.requests:,} requests were lost")
-    say("")
-    say(demo.result.headline)
-    if not demo.proves:
-        say("This profile shows that everything works; `--profile load` proves the targets.")
-    say("")
-    say(f"Report: {demo.report}")
-    if options.keep:
-        say(f"Left up: {demo.edge}; database: primetrade local psql --home {options.home}")
-        say(
-            f"See it: primetrade local status --home {options.home}; end it: primetrade local down --home {options.home}"
-        )
+        say(f"See it: primetrade local status --home {options.home}")
+        say(f"End it: primetrade local down --home {options.home}")
     return ended
 
 

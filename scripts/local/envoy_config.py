@@ -168,7 +168,7 @@ def _cluster(directory: Path, slot: str) -> Json:
         # A stall of seconds at 1,000 requests/s queues here instead of failing.
         "circuit_breakers": {
             "thresholds": [
-                {"max_connections": 256, "max_pending_requests": 8192, "max_requests": 8192, "max_retries": 64}
+                {"max_connections": 64, "max_pending_requests": 8192, "max_requests": 8192, "max_retries": 64}
             ]
         },
         "typed_extension_protocol_options": {

@@ -115,7 +115,7 @@ def launch(home: Path, port: int, password: str, settings: dict[str, str] | None
     """Make the cluster if there is none, and start the server; does not wait for it."""
     data = init(home, password)
     _drop_stale_pid_file(data)
-    return start(home, NAME, server_argv(data, port, settings or {}))
+    return start(home, NAME, server_argv(data, port, settings or {}), aside=True)
 
 
 def wait(process: Process, port: int, password: str, report: Report) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from scripts.local.cores import step_aside
 from scripts.local.errors import StartError
 
 MARK = "PRIMETRADE_PROCESS"
@@ -37,12 +38,18 @@ class Process(msgspec.Struct, frozen=True):
     log: str
 
 
-def start(
-    home: Path, name: str, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+def start(  # noqa: PLR0913  # all but three named at the call
+    home: Path,
+    name: str,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    aside: bool = False,
 ) -> Process:
     """Start a process in its own session, its output in HOME/log/NAME.log (the last run's in NAME.log.1).
 
-    Raises StartError when the program cannot be executed.
+    `aside` keeps it off the slots' cores. Raises StartError when the program cannot be executed.
     """
     log = home / "log" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +68,9 @@ def start(
             )
         except OSError as exc:
             raise StartError(f"{name}: cannot run {argv[0]}: {exc.strerror}; is it installed and executable?") from exc
+    if aside:
+        with suppress(ProcessLookupError):  # it ended already: whoever waits for it says so
+            step_aside(child.pid)
     child.returncode = 0  # it outlives us by design: Popen must not warn about it
     return Process(child.pid, psutil.Process(child.pid).create_time(), name, str(log))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from scripts.local import envoy
+from scripts.local.cores import MACHINE
 from scripts.local.errors import LocalError, ProbeError
 from scripts.local.ports import free_port
 from scripts.local.processes import Process, start, stop
@@ -46,7 +47,9 @@ def digest(spec: SlotSpec) -> str:
 
 def slot_env(state: State, name: str, spec: SlotSpec, port: int, admin_port: int) -> dict[str, str]:
     """The environment of a slot's process: ours, what the spec replaces in it, and where Envoy will look."""
+    core = {"CPU_CORE": str(getattr(MACHINE, name))} if MACHINE else {}
     return {
+        **core,
         "APP_VERSION": spec.version,
         "DATABASE_URL": state.database_url,
         "REDIS_URL": state.redis_url,

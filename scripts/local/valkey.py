@@ -43,7 +43,7 @@ def launch(home: Path, port: int, password: str) -> Process:
     file = directory / "valkey.conf"
     file.touch(mode=0o600)
     file.write_text(config(port, password))
-    return start(home, NAME, [str(get_binary_path()), str(file)], cwd=directory)
+    return start(home, NAME, [str(get_binary_path()), str(file)], cwd=directory, aside=True)
 
 
 def wait(process: Process, port: int, password: str, report: Report) -> None:

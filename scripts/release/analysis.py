@@ -42,6 +42,7 @@ def measure(load: Load, target: str, arms: Mapping[str, Mapping[str, str]], home
             thresholds_ms=(load.latency_ms,),
             arms={slot: dict(headers) for slot, headers in arms.items()},
             tokens_path=str(tokens) if tokens.exists() else None,
+            background=True,  # users' requests come first; both slots are measured alike
         )
         with launch(config) as run:
             recording = run.wait()

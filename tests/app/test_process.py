@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -56,6 +57,20 @@ def test_the_admin_port_tells_what_runs_here(server: Server) -> None:
         b'http_request_duration_seconds_count{method="GET",route="/health",slot="green"' in server.probe("/metrics")[1]
     )
     assert server.get("/metrics")[0] == server.get("/livez")[0] == server.probe("/health")[0] == 404
+
+
+def test_once_warm_a_worker_keeps_to_its_core(start: Callable[..., Server]) -> None:
+    """Every thread of it, and those of requests that come later; started behind the others, it ends level with them."""
+    core = min(os.sched_getaffinity(0))
+    server = start(CPU_CORE=str(core)).ready()
+    server.get("/health")
+    tasks = list(Path(f"/proc/{server.worker.pid}/task").iterdir())
+    deadline = time.monotonic() + 10
+    while {core} != (found := set().union(*(os.sched_getaffinity(int(task.name)) for task in tasks))):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    group = Path(f"/proc/{server.worker.pid}/autogroup")
+    assert not group.exists() or group.read_text().endswith("nice 0\n")
 
 
 def test_probes_answer_while_every_request_thread_is_busy(server: Server) -> None:

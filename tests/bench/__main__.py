@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("generator", "cutover", "switch")
+BENCHES = ("app", "generator", "cutover", "switch")
 
 
 def main(names: list[str]) -> None:

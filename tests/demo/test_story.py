@@ -37,7 +37,7 @@ def told(twin: Twin, file: ReleaseFile) -> list[Played]:
 
 def test_the_story_ends_as_told(twin: Twin, file: ReleaseFile) -> None:
     """A good release, a rollback, the good one again, and a bad one that its gate refuses."""
-    twin.behaviours[BAD] = Behaviour(failed=0.08)
+    twin.behaviours[BAD] = Behaviour(slow=1.0)
     played = told(twin, file)
     assert [(act.words, True) for act in played] == [(act.words, act.as_told) for act in played]
     assert ["", "", "", "blue"] == [act.refused_slot for act in played]

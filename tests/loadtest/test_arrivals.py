@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.arrivals import SCHEDULES, poisson, uniform
+from loadtest.arrivals import SCHEDULES, poisson, ramped, uniform
 
 rates = st.floats(0.1, 10_000)
 seeds = st.integers(0, 2**32)
@@ -48,3 +48,19 @@ def test_poisson_arrivals_have_the_rate_and_the_scatter_of_independent_users() -
     assert dispersion(due, 200) == pytest.approx(1, abs=4 * (2 / 199) ** 0.5)
     grid = list(islice(uniform(100, 7), 20_000))
     assert dispersion(grid, 200) < 0.01
+
+
+@given(st.integers(1, 30), st.integers(0, 1000))
+def test_a_ramp_rises_in_a_line_and_then_keeps_the_rate(ramp_s: int, seed: int) -> None:
+    """By time t of the ramp, rate * t^2 / (2 ramp) arrivals are due; afterwards the rate of the schedule."""
+    rate = 50.0
+    due = [*islice(ramped(uniform(rate, seed), ramp_s), int(rate * ramp_s))]
+    assert due == sorted(due)
+    for t in (ramp_s / 4, ramp_s / 2, ramp_s):
+        assert abs(sum(d < t for d in due) - rate * t * t / (2 * ramp_s)) <= 1
+    assert abs(sum(d < ramp_s * 1.25 for d in due) - rate * ramp_s * 0.75) <= 1
+
+
+def test_no_ramp_changes_nothing() -> None:
+    """With a ramp of no length the schedule is its own."""
+    assert [*islice(uniform(10, 1), 5)] == [*islice(ramped(uniform(10, 1), 0), 5)]

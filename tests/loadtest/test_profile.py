@@ -43,6 +43,7 @@ def test_a_profile_declares_journeys_for_an_api_that_is_not_ours(tmp_path: Path)
         (PLAIN + "arivals: poisson\n", "mine.yaml:4: arivals: unknown key"),
         (PLAIN + "arrivals: bursty\n", "mine.yaml:4: arrivals:"),
         (PLAIN + "max_steady_s: 2\n", "mine.yaml:4: max_steady_s: 2 is less than steady_s"),
+        (PLAIN + "warmup_s: 2\nramp_s: 3\n", "mine.yaml:5: ramp_s: 3 is more than warmup_s"),
         (PLAIN + "journeys: []\n", "mine.yaml:4: journeys: none given"),
         (PLAIN + "logins_per_s: 11\n", "mine.yaml:4: logins_per_s: 11.0 is more than rate"),
         (
