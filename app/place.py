@@ -29,6 +29,7 @@ def take_place(core: int) -> None:
     """
     with suppress(OSError):
         _GROUP.write_text(LEVEL)
-    for thread in Path("/proc/self/task").iterdir():
-        with suppress(OSError):  # it ended meanwhile, or the core is not ours to use
-            os.sched_setaffinity(int(thread.name), {core})
+    for _ in range(2):  # the second time for those started meanwhile by threads that had not moved yet
+        for thread in Path("/proc/self/task").iterdir():
+            with suppress(OSError):  # it ended meanwhile, or the core is not ours to use
+                os.sched_setaffinity(int(thread.name), {core})

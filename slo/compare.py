@@ -101,15 +101,17 @@ def compare_routes(
     thin = tuple(r for r in shared if min(old[r].sample(measure)[1], new[r].sample(measure)[1]) < fewest)
     alone = tuple(sorted(set(old) ^ set(new)))
 
-    failed = [r for r, c in routes.items() if c.outcome is Outcome.FAIL]
-    open_ = [r for r, c in routes.items() if c.outcome is Outcome.INCONCLUSIVE and r not in thin]
+    failed = tuple(r for r, c in routes.items() if c.outcome is Outcome.FAIL)
+    open_ = tuple(r for r, c in routes.items() if c.outcome is Outcome.INCONCLUSIVE and r not in thin)
     outcome = total.outcome
     if failed:
         outcome = Outcome.FAIL
     elif open_ and outcome is Outcome.PASS:
         outcome = Outcome.INCONCLUSIVE
     said = [f"all routes: {total.words}"]
-    said += [f"{r}: {routes[r].words}" for r in (*failed, *open_)]
+    said += [f"{route}: {routes[route].words}" for route in (*failed[:1], *open_[:1])]
+    said += [f"also failed: {_few(failed[1:])}"] if failed[1:] else []
+    said += [f"also undecided: {_few(open_[1:])}"] if open_[1:] else []
     said += [f"too few requests for a pass of their own: {_few(thin)}"] if thin else []
     said += [f"only the {'old' if r in old else 'new'} slot served {r}" for r in alone]
     return RoutesComparison(outcome, total, routes, thin, alone, "; ".join(said))

@@ -18,7 +18,7 @@ from loadtest.machine import machine
 from loadtest.profile import read_profile
 from loadtest.recording import Recording
 from loadtest.report import write_all
-from loadtest.result import Event, Fact, Result
+from loadtest.result import Event, Fact, Result, Usage
 from loadtest.seed import seed
 from scripts.demo.errors import DemoError
 from scripts.demo.follow import Follower
@@ -36,6 +36,7 @@ from slo.reader import read_targets
 
 ROOT = Path(__file__).parent.parent.parent
 MARK = "demo"  # a file in a home this demo made; no other home is ever emptied
+UNTIL = "story-told"  # the judged phase lasts until this file is there
 START_S = 60.0  # longest wait for the generator to start, on a busy machine
 
 # release.yaml is for production; a demo that a person watches looks at less of it, and says so in the report.
@@ -63,6 +64,16 @@ class Options(msgspec.Struct, frozen=True):
     users: int = 2000
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What happened, judged by nobody yet; events carry Unix seconds."""
+
+    recording: Recording
+    played: tuple[Played, ...]
+    events: tuple[Event, ...]
+    usage: tuple[Usage, ...]
+    facts: tuple[Fact, ...]
+
+
 class Demo(msgspec.Struct, frozen=True):
     """How it went."""
 
@@ -85,6 +96,7 @@ def run(options: Options, screen: Screen) -> Demo:
     profile = read_profile(options.profile)
     file = read_release_file(ROOT / "release.yaml", SHORTER.get(profile.name, SHORTER["load"]))
     targets = read_targets(ROOT / "slo.yaml")
+    here = machine()  # before this process leaves some of it to the slots
     step_aside()
     with fresh_system(options, screen) as state:
         tokens = options.home / "tokens.json"
@@ -95,9 +107,28 @@ def run(options: Options, screen: Screen) -> Demo:
             out_dir=str(options.out),
             thresholds_ms=targets.thresholds_ms(),
             tokens_path=str(tokens),
-            until_path=str(options.home / "story-told"),
+            until_path=str(options.home / UNTIL),
         )
-        return _under_load(options, screen, targets, file, state, config)
+        told = _under_load(screen, file, state, options.home, config)
+    recording = told.recording
+    result = judge(
+        recording,
+        targets,
+        events=[msgspec.structs.replace(event, t=event.t - recording.epoch) for event in told.events],
+        usage=told.usage,
+        facts=(*_cut_overs(told.played), *told.facts),
+        machine=here,
+        title="Blue-green releases under load",
+    )
+    return Demo(
+        result=result,
+        played=told.played,
+        lost=_lost(recording),
+        reached_bad=_reached(recording, told.played),
+        proves=_proves(recording, targets),
+        report=write_all(result, options.out)[0],
+        edge=state.edge_url,
+    )
 
 
 @contextmanager
@@ -123,44 +154,25 @@ def fresh_system(options: Options, screen: Screen) -> Iterator[State]:
             system.down(home, screen.note)
 
 
-def _under_load(  # noqa: PLR0913, PLR0917 - the parts the demo brings together
-    options: Options, screen: Screen, targets: Targets, file: ReleaseFile, state: State, config: RunConfig
-) -> Demo:
-    platform = Local(options.home, file)
+def _under_load(screen: Screen, file: ReleaseFile, state: State, home: Path, config: RunConfig) -> Told:
+    """Play the acts while the load runs, and see what the parts of the system spend meanwhile."""
+    platform = Local(home, file)
     events: list[Event] = []
     played: list[Played] = []
     with launch(config) as load, Follower(load, screen) as follower:
         follower.wait_steady(config.profile.warmup_s + START_S)
-        spent = Spending(state, options.home, load.process_pid)
+        spent = Spending(state, home, load.process_pid)
         spent.start()
         caller = _caller(screen, follower, events)
         for act in acts(system.FIRST.version):
             caller.on_event(platform.now(), "note", act.title, "")
             played.append(play(act, platform, file, caller))
             time.sleep(PAUSE_S)
-        (options.home / "story-told").touch()
+        (home / UNTIL).touch()
         follower.wait_steady_end(config.longest_s())
         spent.stop()
         recording = load.wait()
-    result = judge(
-        recording,
-        targets,
-        events=[msgspec.structs.replace(event, t=event.t - recording.epoch) for event in events],
-        usage=spent.usage(recording),
-        facts=(*_cut_overs(played), *spent.facts),
-        machine=machine(),
-        title="Blue-green releases under load",
-    )
-    reports = write_all(result, options.out)
-    return Demo(
-        result,
-        tuple(played),
-        _lost(recording),
-        _reached(recording, played),
-        _proves(recording, targets),
-        reports[0],
-        state.edge_url,
-    )
+    return Told(recording, tuple(played), tuple(events), spent.usage(recording), spent.facts)
 
 
 def _caller(screen: Screen, follower: Follower, events: list[Event]) -> engine.Caller:
