@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import fcntl
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -27,6 +27,7 @@ from scripts.demo.spent import Spending
 from scripts.demo.story import PAUSE_S, Played, acts, play
 from scripts.local import system
 from scripts.local.cores import step_aside
+from scripts.local.errors import LockedError
 from scripts.local.state import State
 from scripts.release import engine
 from scripts.release.file import ReleaseFile, read_release_file
@@ -123,7 +124,7 @@ def run(options: Options, screen: Screen) -> Demo:
     return Demo(
         result=result,
         played=told.played,
-        lost=_lost(recording),
+        lost=lost(recording),
         reached_bad=_reached(recording, told.played),
         proves=_proves(recording, targets),
         report=write_all(result, options.out)[0],
@@ -135,23 +136,49 @@ def run(options: Options, screen: Screen) -> Demo:
 def fresh_system(options: Options, screen: Screen) -> Iterator[State]:
     """An empty local system of this demo's own; gone afterwards unless it is to be kept."""
     home = options.home
-    if home.exists() and any(home.iterdir()) and not (home / MARK).exists():
-        raise DemoError(f"{home} is not empty and was not made by the demo: give another --home, or none")
-    if home.exists():
-        system.down(home, screen.note)
-        shutil.rmtree(home)
-    home.mkdir(parents=True)
-    (home / MARK).touch()
     keep = False
+    with _alone(home):
+        _empty(home, screen)
+        try:
+            yield system.up(home, screen.note)
+            keep = options.keep
+        except BaseException:
+            screen.note(f"stopping; logs stay in {home / 'log'}, what was recorded in {options.out}")
+            raise
+        finally:
+            if not keep:
+                system.down(home, screen.note)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Be the only demo in this home. Raises LockedError; a killed demo holds nothing."""
     try:
-        yield system.up(home, screen.note)
-        keep = options.keep
-    except BaseException:
-        screen.note(f"stopping; logs stay in {home / 'log'}, what was recorded in {options.out}")
-        raise
-    finally:
-        if not keep:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        file = home.with_name(f"{home.name}.lock").open("w")
+    except OSError as exc:
+        raise DemoError(f"{exc.filename}: {exc.strerror}: give another --home") from exc
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(f"another demo runs in {home}: wait for its end, or give another --home") from None
+        yield
+
+
+def _empty(home: Path, screen: Screen) -> None:
+    """Make room: what an earlier demo left there goes, anything else stays. Raises DemoError."""
+    try:
+        if home.exists() and any(home.iterdir()):
+            if not (home / MARK).exists():
+                raise DemoError(f"{home} is not empty and was not made by the demo: give another --home, or none")
+            screen.note(f"replacing what an earlier demo left in {home}")
             system.down(home, screen.note)
+            shutil.rmtree(home)
+        home.mkdir(parents=True, exist_ok=True)
+        (home / MARK).touch()
+    except OSError as exc:  # made by root, say
+        raise DemoError(f"{exc.filename}: {exc.strerror}: remove {home}, or give another --home") from exc
 
 
 def _under_load(screen: Screen, file: ReleaseFile, state: State, home: Path, config: RunConfig) -> Told:
@@ -167,6 +194,8 @@ def _under_load(screen: Screen, file: ReleaseFile, state: State, home: Path, con
         for act in acts(system.FIRST.version):
             caller.on_event(platform.now(), "note", act.title, "")
             played.append(play(act, platform, file, caller))
+            if not played[-1].as_told:
+                break  # the next act builds on this one; what was measured is still judged
             time.sleep(PAUSE_S)
         (home / UNTIL).touch()
         follower.wait_steady_end(config.longest_s())
@@ -183,12 +212,13 @@ def _caller(screen: Screen, follower: Follower, events: list[Event]) -> engine.C
         events.append(event)
         screen.event(msgspec.structs.replace(event, t=follower.clock(at)))
 
-    return engine.Caller(actor=f"{getpass.getuser()} (demo)", reason="demo", on_event=on_event)
+    return engine.Caller(actor="primetrade demo", reason="demo", on_event=on_event)
 
 
-def _lost(recording: Recording) -> int:
+def lost(recording: Recording) -> int:
+    """Requests that were sent and not answered well; one that was never sent makes the run invalid instead."""
     steady = [s for s in recording.seconds if s.phase == "steady"]
-    return sum(s.failed + s.dropped for s in steady) + recording.generator.unfinished
+    return sum(s.failed for s in steady) + recording.generator.unfinished
 
 
 def _reached(recording: Recording, played: Iterable[Played]) -> int:

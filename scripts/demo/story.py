@@ -8,7 +8,7 @@ from enum import Enum
 import msgspec
 
 from scripts.release import engine
-from scripts.release.errors import Reverted
+from scripts.release.errors import Interrupted, ReleaseError, Reverted
 from scripts.release.file import ReleaseFile
 from scripts.release.platform import Platform
 from scripts.release.run import CutOver
@@ -23,6 +23,7 @@ class End(Enum):
     """How an act must end."""
 
     DONE = "done"
+    STUCK = "stuck"
     REFUSED = "refused by its gate, before any user reached it"
 
 
@@ -66,17 +67,21 @@ def _bad(platform: Platform, file: ReleaseFile, caller: engine.Caller) -> engine
 
 
 def play(act: Act, platform: Platform, file: ReleaseFile, caller: engine.Caller) -> Played:
-    """Play one act and look whether the system is as told. Release errors other than a refusal go up."""
+    """Play one act and look whether the system is as told. Raises Interrupted."""
     began = platform.now()
+    cut_overs: tuple[CutOver, ...] = ()
     try:
         done = act.play(platform, file, caller)
         end, words, cut_overs = End.DONE, done.words, done.cut_overs
+    except Interrupted:
+        raise
     except Reverted as exc:
-        end, words, cut_overs = End.REFUSED, str(exc), ()
+        end, words = End.REFUSED, str(exc)
+    except ReleaseError as exc:
+        end, words = End.STUCK, str(exc)
     now = engine.look(platform)
-    as_told = (
-        end is act.end and now.active.version == act.live and now.observed.route.weights.of(now.active.name) == 100
-    )
+    live = now.active.version == act.live and now.observed.route.weights.of(now.active.name) == 100
+    as_told = end is act.end and live
     if not as_told:
         words = f"should have been {act.end.value}, with {act.live} live; but {end.value}: {words}"
     refused = now.beside.name if end is End.REFUSED else ""

@@ -1,17 +1,20 @@
 """What the demo says of itself at the end: the worst finding decides the exit code."""
 
+import fcntl
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from loadtest.judge import judge
+from loadtest.recording import Recording
 from scripts.demo.ending import code
 from scripts.demo.errors import DemoError
-from scripts.demo.run import Demo, Options, fresh_system
+from scripts.demo.run import Demo, Options, fresh_system, lost
 from scripts.demo.screen import Screen
 from scripts.demo.story import Played
 from scripts.exits import Exit
+from scripts.local.errors import LockedError
 from slo.objective import Outcome
 from slo.reader import read_targets
 from tests.report.example import recording
@@ -25,6 +28,11 @@ def demo() -> Demo:
     result = judge(recording(), read_targets(ROOT / "slo.yaml"))
     result = msgspec.structs.replace(result, valid=True, outcome=Outcome.PASS)
     return Demo(result, (Played("an act", 0, 1, as_told=True, words=""),), 0, 0, proves=True, report=Path(), edge="")
+
+
+@pytest.fixture
+def example() -> Recording:
+    return recording()
 
 
 def but(demo: Demo, **changes: object) -> Demo:
@@ -76,3 +84,22 @@ def test_a_folder_that_is_not_the_demos_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DemoError, match="not empty and was not made by the demo"), fresh_system(options, Screen("t")):
         pytest.fail("it started all the same")
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_second_demo_in_the_same_home_is_refused(tmp_path: Path) -> None:
+    """The first one keeps its system; the second is told whose it is."""
+    options = Options("smoke", tmp_path / "home", tmp_path / "out")
+    with (tmp_path / "home.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(LockedError, match="another demo runs in"), fresh_system(options, Screen("t")):
+            pytest.fail("it started all the same")
+
+
+def test_dropped_requests_are_not_lost_ones(example: Recording) -> None:
+    """What the generator never sent makes a run invalid; only what was sent can be lost."""
+    steady = next(s for s in example.seconds if s.phase == "steady" and not s.failed)
+    before = lost(example)
+    changed = [msgspec.structs.replace(s, dropped=9) if s is steady else s for s in example.seconds]
+    assert before == lost(msgspec.structs.replace(example, seconds=tuple(changed)))
+    changed = [msgspec.structs.replace(s, failed=9) if s is steady else s for s in example.seconds]
+    assert before + 9 == lost(msgspec.structs.replace(example, seconds=tuple(changed)))

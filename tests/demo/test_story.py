@@ -64,3 +64,12 @@ def test_the_cut_overs_of_an_act_are_kept(twin: Twin, file: ReleaseFile) -> None
     first = play(acts("1.0.0")[0], twin, file, CALLER)
     assert list(file.settings.steps) == [cut.weights.of("green") for cut in first.cut_overs]
     assert msgspec.to_builtins(first)["as_told"] is True
+
+
+def test_an_act_that_cannot_be_decided_is_told_and_does_not_stop_the_demo(twin: Twin, file: ReleaseFile) -> None:
+    """A gate without figures ends the act; the demo goes on to its verdict and report."""
+    twin.load_error = "no tokens"
+    first = play(acts("1.0.0")[0], twin, file, CALLER)
+    assert not first.as_told
+    assert "stuck" in first.words
+    assert "no tokens" in first.words
