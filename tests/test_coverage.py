@@ -33,7 +33,7 @@ def functions_of(path: Path) -> set[str]:
 
 
 def resolves(words: list[str]) -> bool:
-    """Whether a command of ours has the noun, verb, flags and, for logs, the part it names; others are taken as said."""
+    """Whether a command of ours has the noun, verb, flags and, for logs, the part it names."""
     if words[0] != "primetrade":
         return words[0] in {"curl", "bash"} or "=" in words[0]
     ctx = click.Context(primetrade)
