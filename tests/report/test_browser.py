@@ -35,7 +35,8 @@ TIMEOUT_S = 30
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     """Debian's Chromium with a fresh profile, writing down what it logs and what it fetches."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")  # Debian's, or a hosted runner's
+    driver = shutil.which("chromedriver")
     assert chromium, "chromium is not installed (Debian: apt install chromium)"
     assert driver, "chromedriver is not installed (Debian: apt install chromium-driver)"
     options = webdriver.ChromeOptions()
