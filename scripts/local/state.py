@@ -6,7 +6,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -121,11 +121,19 @@ def replace_file(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)  # the new name, not only the content; after the rename, so that a watcher need not wait
+    finally:
+        os.close(directory)
 
 
 @contextmanager
 def lock(home: Path) -> Iterator[None]:
-    """Be the only command that changes this home. Raises LockedError at once; a killed holder holds nothing."""
+    """Be the only command that changes this home, and not under a release.
+
+    Raises LockedError at once; a killed holder holds nothing.
+    """
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (home / "lock").open("a+") as file:
         try:
@@ -136,7 +144,19 @@ def lock(home: Path) -> Iterator[None]:
             raise LockedError(
                 f"{home} is being changed by another command (pid {holder}): wait for it to end"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        _refuse_during_release(home)
+        with suppress(OSError):  # on a full disk the pid is not told, and `down` goes on
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), str(os.getpid()).encode())
         yield
+
+
+def _refuse_during_release(home: Path) -> None:
+    """Look, without waiting, whether a release holds the lock that `scripts.release.lock` takes there."""
+    with suppress(FileNotFoundError), (home / "release" / "lock").open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when the file is closed
+        except BlockingIOError:
+            raise LockedError(
+                f"a release is running under {home}: wait for it to end (`primetrade release status` tells of it)"
+            ) from None

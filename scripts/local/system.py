@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from scripts.local.state import State, lock, new_state, read_state, write_state
 FIRST = SlotSpec(version="1.0.0")
 _SLOT_READY_S = 60.0
 _PROBE_S = 2.0
+_DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # In the order of stopping: slots lose their traffic first, the database goes last.
 _STOPPING: dict[str, tuple[float, signal.Signals]] = {
     **{slots.process_name(name): (slots.STOP_GRACE_S, signal.SIGTERM) for name in SLOTS},
@@ -34,10 +37,18 @@ Migrate = Callable[[str, Report], object]
 
 
 def migrate_app(database_url: str, report: Report) -> None:
-    """Bring the task API's schema up to date."""
-    from app.migrate import migrate  # noqa: PLC0415  # only `up` needs the application
+    """Bring the task API's schema up to date. Raises LocalError."""
+    import psycopg  # noqa: PLC0415  # slow to import, and `--help` needs none of it
 
-    migrate(database_url, report)
+    from app.migrate import MigrationError, migrate  # noqa: PLC0415  # only `up` needs the application
+
+    try:
+        migrate(database_url, report)
+    except (MigrationError, psycopg.Error) as exc:
+        raise LocalError(
+            f"the schema was not brought up to date: {str(exc).strip()}; "
+            "correct what it names, then run `primetrade local up` again"
+        ) from exc
 
 
 def up(
@@ -48,12 +59,22 @@ def up(
     `port` fixes the edge's port. Raises LocalError; what was started stays up, and the next `up` goes on from there.
     """
     home = home.resolve()
+    with _plainly(home, "up"), lock(home):
+        return _up(home, report, first, migrate, port)
+
+
+@contextmanager
+def _plainly(home: Path, verb: str) -> Iterator[None]:
+    """Say in one LocalError what the file system refused."""
     try:
-        with lock(home):
-            return _up(home, report, first, migrate, port)
+        yield
     except OSError as exc:
         if exc.errno == errno.ENOSPC:
-            raise LocalError(f"the disk that holds {home} is full: free some space, then run `up` again") from exc
+            raise LocalError(f"the disk that holds {home} is full: free some space, then run `{verb}` again") from exc
+        if isinstance(exc, PermissionError):
+            raise LocalError(
+                f"{exc}: run `primetrade local {verb}` as the user who made {home}, or give another place with --home"
+            ) from exc
         raise LocalError(f"cannot work under {home}: {exc}; choose another place with --home") from exc
 
 
@@ -177,13 +198,11 @@ def _unready(state: State, slot: Slot) -> str | None:
 def down(home: Path, report: Report) -> None:
     """End every process of this home, written down or not; data, ports and releases are kept for the next `up`.
 
-    Raises LockedError while another command changes the home, LocalError when a process does not end.
+    The directory may be gone: processes are found by their marks. Signals wait for the end, which has its own limits.
+    Raises LockedError while another command changes the home or a release runs, LocalError when a process does not end.
     """
     home = home.resolve()
-    if not home.exists():
-        report(f"nothing runs under {home}")
-        return
-    with lock(home):
+    with _undisturbed(), _plainly(home, "down"), lock(home) if home.exists() else nullcontext():
         recorded = _recorded(home)
         found = {mark_name(process) for process in marked(home)}
         found |= {name for name, process in recorded.items() if alive(process)}
@@ -194,6 +213,21 @@ def down(home: Path, report: Report) -> None:
         if left := [str(process.pid) for process in marked(home)]:
             raise LocalError(f"still running after SIGKILL: pid {', '.join(left)}; run `primetrade local down` again")
         report("down: nothing left running" if found else f"nothing runs under {home}")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore what a terminal or a supervisor sends: half a `down` would leave processes that nobody looks after."""
+    if threading.current_thread() is not threading.main_thread():  # signals never interrupt any other thread
+        yield
+        return
+    before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in _DEAF_TO}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            # None: set by something other than Python, which cannot set it back.
+            signal.signal(signum, signal.SIG_DFL if handler is None else handler)
 
 
 def _recorded(home: Path) -> dict[str, Process]:
