@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,9 @@ STOP_SIGNAL = signal.SIGINT  # PostgreSQL's fast shutdown: clients are sent away
 STOP_GRACE_S = 30.0
 _READY_S = 120.0  # recovery after a power cut reads the whole log since the last checkpoint
 _INITDB_S = 120.0
+_UNSHARE_S = 10.0
+_ADD_USER = "add one (`useradd primetrade`; in a container, in its image)"
+_ELSEWHERE = "name a server that runs elsewhere by DATABASE_URL"
 
 # A small machine shared with the application and a load generator. fsync and synchronous_commit stay on.
 SETTINGS = {
@@ -56,11 +60,47 @@ def program(name: str) -> str:
 def unprivileged() -> list[str]:
     """What to put before a command so that it does not run as root, which PostgreSQL refuses.
 
-    In a user namespace of its own our files belong to uid 1000 there: no new user, no chown.
+    In a user namespace of its own our files belong to an id that has a name there: no new user, no chown.
+    Raises StartError when no id but root's has a name.
     """
     if os.geteuid() != 0:
         return []
-    return ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+    names = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid > 0}
+    if not names:
+        raise StartError(
+            f"PostgreSQL refuses to run as root, and /etc/passwd has no other user: {_ADD_USER}, or {_ELSEWHERE}"
+        )
+    uid = names.get("nobody", min(names.values()))
+    return ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}"]
+
+
+def check_user() -> None:
+    """Find out before anything is made whether PostgreSQL can run as this user. Raises StartError."""
+    if before := unprivileged():
+        refused = _refusal([*before, "true"])
+        if refused is not None:
+            raise StartError(
+                "PostgreSQL refuses to run as root, and a user namespace, in which it would not be root, is refused "
+                f"here ({refused}): run this command as a plain user, let the container make namespaces "
+                f"(Docker: --security-opt seccomp=unconfined), or {_ELSEWHERE}"
+            )
+        return
+    uid = os.geteuid()
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        raise StartError(
+            f"PostgreSQL refuses a user without a name, and /etc/passwd has none for uid {uid}: {_ADD_USER}, "
+            f"run this command as a user it names, or {_ELSEWHERE}"
+        ) from None
+
+
+def _refusal(argv: list[str]) -> str | None:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=_UNSHARE_S, check=False)
+    except OSError as exc:
+        return f"{argv[0]}: {exc.strerror}"
+    return (done.stderr.strip() or f"{argv[0]} ended with {done.returncode}") if done.returncode else None
 
 
 def url(port: int, password: str, database: str = DATABASE) -> str:
@@ -112,7 +152,8 @@ def init(home: Path, password: str) -> Path:
 
 
 def launch(home: Path, port: int, password: str, settings: dict[str, str] | None = None) -> Process:
-    """Make the cluster if there is none, and start the server; does not wait for it."""
+    """Make the cluster if there is none, and start the server; does not wait for it. Raises StartError."""
+    check_user()
     data = init(home, password)
     _drop_stale_pid_file(data)
     return start(home, NAME, server_argv(data, port, settings or {}), aside=True)

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from scripts.local import system
 from scripts.local.slots import SlotSpec
@@ -20,8 +21,9 @@ kill_before = int(sys.argv[3]) if len(sys.argv) > 3 else 0
 numbers = itertools.count(1)
 
 
-def watch(event: str, arguments: tuple[object, ...]) -> None:
-    if event in ("os.rename", "subprocess.Popen"):
+def watch(event: str, arguments: tuple[Any, ...]) -> None:
+    probe = event == "subprocess.Popen" and arguments[1][-1] == "true"  # root's look whether unshare works: no change
+    if event in ("os.rename", "subprocess.Popen") and not probe:
         number = next(numbers)
         if number == kill_before:
             os.kill(os.getpid(), signal.SIGKILL)
