@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := app ops load dev
@@ -51,8 +51,13 @@ lock-check: $(VENV)/.dev ## Fail when locks/*.txt are not what pyproject.toml as
 bench: $(VENV)/.dev ## Benchmarks: ratios and medians beside a peer or a limit, never tests
 	$(BIN)/python -m tests.bench
 
-clean: ## Stop the local system and delete what was built (reports/ stays)
-	if [ -x $(BIN)/primetrade ]; then $(BIN)/primetrade local down; fi
+clean: ## Stop the local systems and delete what was built (reports/ stays)
+	if [ -x $(BIN)/primetrade ]; then \
+	  $(BIN)/primetrade local down; \
+	  for state in .local/state.json .local/*/state.json; do \
+	    if [ -e "$$state" ]; then $(BIN)/primetrade local down --home "$$(dirname "$$state")"; fi; \
+	  done; \
+	fi
 	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The dev lock holds every extra; the others are cut from it, so that all agree on every version.
@@ -64,8 +69,8 @@ done
 endef
 
 $(VENV)/bin/python:
-	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer with venv is needed, none was found: install it (Debian: apt install python3-venv)" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11, 3.12 or 3.13 with venv is needed, none was found: install it (Debian: apt install python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: install its venv (Debian: apt install python3-venv), then run make again" >&2; exit 1; }
 
 $(VENV)/.demo: locks/app.txt locks/ops.txt locks/load.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r locks/app.txt -r locks/ops.txt -r locks/load.txt
