@@ -173,8 +173,8 @@ def _empty(home: Path, screen: Screen) -> None:
             if not (home / MARK).exists():
                 raise DemoError(f"{home} is not empty and was not made by the demo: give another --home, or none")
             screen.note(f"replacing what an earlier demo left in {home}")
-            system.down(home, screen.note)
-            shutil.rmtree(home)
+        system.down(home, screen.note)  # also what runs without its folder
+        shutil.rmtree(home, ignore_errors=not home.exists())
         home.mkdir(parents=True, exist_ok=True)
         (home / MARK).touch()
     except OSError as exc:  # made by root, say

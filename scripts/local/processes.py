@@ -100,9 +100,13 @@ def marked(home: Path, name: str | None = None) -> list[psutil.Process]:
     return found
 
 
-def mark_name(process: psutil.Process) -> str:
-    """The name under which a marked process was started."""
-    return process.environ()[MARK].partition("@")[0]
+def marked_names(home: Path) -> set[str]:
+    """The names under which the marked processes of a home were started."""
+    names = set()
+    for process in marked(home):
+        with suppress(psutil.NoSuchProcess):  # a database's child may have ended since
+            names.add(process.environ().get(MARK, "").partition("@")[0])
+    return names - {""}
 
 
 def stop(

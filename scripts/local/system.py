@@ -17,7 +17,7 @@ from scripts.local import envoy, postgres, slots, valkey
 from scripts.local.envoy_config import SLOTS, Routes
 from scripts.local.errors import LocalError, NotUpError, PortTakenError, ProbeError, SettingsError
 from scripts.local.ports import free_port, holder, is_free
-from scripts.local.processes import Process, Report, alive, mark_name, marked, stop, wait_ready
+from scripts.local.processes import Process, Report, alive, marked, marked_names, stop, wait_ready
 from scripts.local.slots import Slot, SlotSpec, read_slot, start_slot
 from scripts.local.state import State, lock, new_state, read_state, write_state
 
@@ -204,7 +204,7 @@ def down(home: Path, report: Report) -> None:
     home = home.resolve()
     with _undisturbed(), _plainly(home, "down"), lock(home) if home.exists() else nullcontext():
         recorded = _recorded(home)
-        found = {mark_name(process) for process in marked(home)}
+        found = marked_names(home)
         found |= {name for name, process in recorded.items() if alive(process)}
         for name in sorted(found, key=lambda name: [*_STOPPING, name].index(name)):
             grace_s, signum = _STOPPING.get(name, (5.0, signal.SIGTERM))
