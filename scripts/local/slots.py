@@ -12,7 +12,7 @@ from scripts.local import envoy
 from scripts.local.cores import MACHINE
 from scripts.local.errors import LocalError, ProbeError
 from scripts.local.ports import free_port
-from scripts.local.processes import Process, start, stop
+from scripts.local.processes import Process, marked, start, stop
 from scripts.local.state import ROOT, State, replace_file
 from scripts.local.web import exchange
 
@@ -80,10 +80,18 @@ def start_slot(home: Path, state: State, name: str, spec: SlotSpec) -> Slot:
 
 
 def stop_slot(home: Path, name: str, grace_s: float = STOP_GRACE_S) -> None:
-    """Take a slot away from Envoy, then end its processes (SIGTERM, `grace_s`, SIGKILL) and forget it."""
+    """Take a slot away from Envoy, then end its processes (SIGTERM, `grace_s`, SIGKILL) and forget it.
+
+    Raises LocalError when something of it survived; the slot stays written down, so that the next try finds it.
+    """
     slot = read_slot(home, name)
     envoy.write_endpoints(home, name, None)
     stop(home, process_name(name), slot.process if slot else None, grace_s)
+    if left := [str(process.pid) for process in marked(home, process_name(name))]:
+        raise LocalError(
+            f"slot {name}: still running after SIGKILL: pid {', '.join(left)}; its log, "
+            f"{home / 'log' / process_name(name)}.log, may say why: end it, then do this again"
+        )
     _path(home, name).unlink(missing_ok=True)
 
 
