@@ -67,9 +67,14 @@ class FileJournal:
 
     def read(self) -> Sequence[Entry]:
         """Every entry. A last line cut short by a crash was never acted on and is left out."""
-        if not self.path.exists():
+        try:
+            lines = self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
             return ()
-        lines = self.path.read_bytes().split(b"\n")
+        except OSError as exc:
+            raise ReleaseError(
+                f"{self.path}: cannot be read: {exc.strerror}; run as the owner of {self.path.parent}"
+            ) from exc
         entries = []
         for number, line in enumerate(lines, start=1):
             if not line:

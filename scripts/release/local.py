@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -81,8 +81,12 @@ class Local:
         self.latency_ms = file.latency_ms
         self.journal = FileJournal(home / "release" / "journal.jsonl")
 
-    def lock(self, holder: Holder) -> AbstractContextManager[int]:
-        return lock.hold(self._lock, holder, past=remember(self.journal.read()).fence)
+    @contextmanager
+    def lock(self, holder: Holder) -> Iterator[int]:
+        with lock.hold(self._lock, holder, past=remember(self.journal.read()).fence) as fence:
+            # `local up` and `local down` hold the home and then look for our lock: of two that meet, one is refused.
+            lock.refuse_while_held(self.home / "lock")
+            yield fence
 
     def holder(self) -> Holder | None:
         return lock.holder(self._lock)

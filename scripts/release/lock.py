@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from scripts.release.errors import Locked
+from scripts.release.errors import Locked, ReleaseError
 from scripts.release.journal import Holder
 
 
@@ -31,18 +31,33 @@ def _taken(descriptor: int) -> bool:
 
 
 @contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise ReleaseError(
+            f"{path}: the lock cannot be used: {exc.strerror}; free the disk, or run as the owner of {path.parent}"
+        ) from exc
+
+
+@contextmanager
 def hold(path: Path, holder: Holder, past: int) -> Iterator[int]:
-    """Hold the lock; yields a fencing number over `past` and over that of every earlier holder. Raises Locked."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    """Hold the lock; yields a fencing number over `past` and over that of every earlier holder.
+
+    Raises Locked, or ReleaseError where the file cannot be made or written.
+    """
+    with _usable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _taken(descriptor):
             raise refusal(_read(descriptor))
         earlier = _read(descriptor)
         fence = max(past, earlier.fence if earlier else 0) + 1
         text = msgspec.json.encode(msgspec.structs.replace(holder, fence=fence))
-        os.pwrite(descriptor, text, 0)
-        os.ftruncate(descriptor, len(text))
+        with _usable(path):
+            os.pwrite(descriptor, text, 0)
+            os.ftruncate(descriptor, len(text))
         yield fence
     finally:
         os.close(descriptor)
@@ -50,9 +65,10 @@ def hold(path: Path, holder: Holder, past: int) -> Iterator[int]:
 
 def holder(path: Path) -> Holder | None:
     """Who holds the lock now; None when nobody does."""
-    if not path.exists():
-        return None
-    descriptor = os.open(path, os.O_RDWR)
+    with _usable(path):
+        if not path.exists():
+            return None
+        descriptor = os.open(path, os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
@@ -61,6 +77,17 @@ def holder(path: Path) -> Holder | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def refuse_while_held(path: Path) -> None:
+    """Raises Locked while another command holds this lock; the file holds its pid, and need not exist."""
+    with _usable(path):
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            if not _taken(file.fileno()):
+                pid = file.read(20).decode(errors="replace").strip() or "unknown"
+                raise Locked(f"{path.parent} is being changed by another command (process {pid}): wait for it to end")
 
 
 def refusal(found: Holder | None) -> Locked:

@@ -49,6 +49,18 @@ def test_a_journal_that_cannot_be_written_stops_what_it_would_record() -> None:
         FileJournal(Path("/dev/full")).append(entry(0))
 
 
+@pytest.mark.parametrize("where", ["/dev/full", "/dev/null/release/lock", "."])
+def test_a_lock_file_that_cannot_be_made_or_written_is_one_clear_error(where: str) -> None:
+    """A full disk, a file where the folder should be, a folder where the file should be."""
+    with pytest.raises(ReleaseError, match=r"the lock cannot be used: .*; free the disk"):
+        lock.hold(Path(where), HOLDER, past=0).__enter__()
+
+
+def test_a_journal_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="cannot be read: Is a directory; run as the owner"):
+        FileJournal(tmp_path).read()
+
+
 def test_every_holder_gets_a_higher_fencing_number(tmp_path: Path) -> None:
     """Higher than the journal's too, so that a lost lock file does no harm."""
     path = tmp_path / "lock"

@@ -16,13 +16,15 @@ import pytest
 
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
+from scripts.local.errors import LockedError
+from scripts.local.state import lock as home_lock
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
-from scripts.release.errors import NeedsPerson, Reverted
+from scripts.release.errors import NeedsPerson, ReleaseError, Reverted
 from scripts.release.file import ReleaseFile, override_one
 from scripts.release.journal import Holder
 from scripts.release.local import Local
-from scripts.release.slots import Weights
+from scripts.release.slots import Release, Weights
 from tests.local.traffic import Seen, keep_alive_load, until
 
 CALLER = Caller("ann@laptop")
@@ -222,6 +224,50 @@ def test_the_second_command_is_locked_out_and_told_by_whom(
     with local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())):
         _, said = primetrade("deploy", "1.1.0", code=8)
     assert "bob@desk holds the release lock since 2026-01-01" in said
+
+
+def test_a_release_waits_for_what_changes_the_home(
+    local: Local, processes_file: ReleaseFile, primetrade: Callable[..., tuple[str, str]]
+) -> None:
+    """`local up` and `local down` hold it: no slot is started or stopped under them, and a release may follow."""
+    with home_lock(local.home):
+        said = primetrade("deploy", "1.1.0", "--until", "preview", code=8)[1]
+    assert f"is being changed by another command (process {os.getpid()})" in " ".join(said.split())
+    assert not local.observe().slots["green"].running
+    engine.deploy(local, processes_file, "1.1.0", CALLER, Options(to_preview=True))
+    assert local.observe().slots["green"].running
+
+
+def test_what_changes_the_home_waits_for_a_release(local: Local) -> None:
+    with (
+        local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())),
+        pytest.raises(LockedError),
+        home_lock(local.home),
+    ):
+        pass
+
+
+LEAVES_A_CHILD = """
+import signal, subprocess, sys, time
+def leave(*_):
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, leave)
+print("here", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_slot_that_does_not_end_is_not_called_retired(local: Local) -> None:
+    """What is left is named with its log, and found by the next try."""
+    local.deploy("green", Release("1.1.0", (sys.executable, "-c", LEAVES_A_CHILD), {}))
+    log = local.home / "log" / "slot-green.log"
+    until(lambda: "here" in log.read_text(), "the program began")
+    with pytest.raises(ReleaseError, match=r"slot green: still running after SIGKILL: pid \d+; its log, .*slot-green"):
+        local.retire("green")
+    assert local.observe().slots["green"].version == "1.1.0"
+    local.retire("green")
+    assert local.observe().slots["green"].version == ""
 
 
 @pytest.mark.faults
