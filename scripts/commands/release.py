@@ -240,7 +240,7 @@ def status(**where: Any) -> None:
     for line in found.slots:
         say(f"{line.slot:<6} {line.role:<9} {line.weight:>3} %  {line.version or '-':<12} {line.state}")
     if found.warm_until:
-        say(f"warm   until {utc(found.warm_until)}")
+        say(f"warm   until the next deploy, at least to {utc(found.warm_until)} if none comes")
     if found.last:
         say(f"last   {found.last.verb} {found.last.version} by {found.last.actor}: {found.last.outcome or 'not ended'}")
     if found.running:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from scripts.release.errors import NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
 from scripts.release.gate import GateFailed, GateOpen
-from scripts.release.memory import remember
+from scripts.release.memory import BACK, remember
 from scripts.release.plan import MUTATING, Kind, Step, plan_back
 from scripts.release.platform import Platform
 from scripts.release.run import Run
@@ -30,10 +30,11 @@ def carry_out(run: Run, steps: tuple[Step, ...], release: Release | None) -> Non
         for step in steps:
             _one(run, step, release)
     except GateFailed as exc:
-        run.note("failed", step, outcome="fail", words=str(exc))
-        if run.verb in ("abort", "rollback"):
-            raise NeedsPerson(f"{step.kind} of {step.slot}: {exc}. {_state(run)}") from exc
-        _revert(run, step, str(exc))
+        with run.signals.held():  # users may be on a release known to be bad: the way back is gone to its end
+            if run.verb in BACK:
+                run.note("failed", step, outcome="fail", words=str(exc))
+                raise NeedsPerson(f"{step.kind} of {step.slot}: {exc}. {_state(run)}") from exc
+            _revert(run, step, str(exc))
     except GateOpen as exc:
         run.note("failed", step, outcome="inconclusive", words=str(exc))
         raise Undecided(f"the {step.kind} gate of {step.slot} cannot decide: {exc}. {_state(run)}") from exc
@@ -54,14 +55,17 @@ def _one(run: Run, step: Step, release: Release | None) -> None:
 
 def _revert(run: Run, step: Step, why: str) -> None:
     """Bring the users back, or leave them where they are, and retire the release. Always raises."""
-    verb, run.verb = run.verb, "revert"
-    now = look(run.platform)
-    run.event("refused", f"{run.version} refused by {step.kind}", why)
-    had_users = now.phase in (Phase.SHIFTING, Phase.BAKING)
+    verb = run.verb
     try:
+        run.note("failed", step, outcome="fail", words=why)
+        run.verb = "revert"
+        now = situation(run.seen(), remember(run.platform.journal.read()))
+        run.event("refused", f"{run.version} refused by {step.kind}", why)
+        had_users = now.phase in (Phase.SHIFTING, Phase.BAKING)
         for back in plan_back(now, retire=now.phase is not Phase.BAKING):
             _one(run, back, None)
-    except (GateFailed, GateOpen, NeedsPerson) as exc:
+        stood = stands(situation(run.seen(), remember(run.platform.journal.read())))
+    except (GateFailed, GateOpen, ReleaseError) as exc:
         raise NeedsPerson(
             f"{run.version} was refused by {step.kind} of {step.slot} ({why}), and going back failed: {exc}. "
             f"{_state(run)}"
@@ -69,9 +73,7 @@ def _revert(run: Run, step: Step, why: str) -> None:
     finally:
         run.verb = verb
     users = "its users were brought back" if had_users else "no user reached it and the route was not touched"
-    raise Reverted(
-        f"{run.version} was refused by {step.kind} of {step.slot}: {why}. {users}: {stands(look(run.platform))}"
-    )
+    raise Reverted(f"{run.version} was refused by {step.kind} of {step.slot}: {why}. {users}: {stood}")
 
 
 def _state(run: Run) -> str:
@@ -96,7 +98,7 @@ def told(run: Run) -> Iterator[None]:
     try:
         yield
     except Stopped as exc:
-        run.signals.ignore()  # a second ctrl-C must not hide what the first one left
+        run.signals.ignore()
         word = exc.ends.__name__.lower()
         words = f"{word} in {run.verb} {run.version}: nothing is half done. {_state(run)}"
         _ended(run, word, words)
@@ -116,6 +118,7 @@ def told(run: Run) -> Iterator[None]:
 
 
 def _ended(run: Run, outcome: str, words: str) -> None:
+    run.signals.ignore()  # a second ctrl-C must not hide what the first one left
     if run.begun:  # what was refused before it began changed nothing, and is no history
         with suppress(ReleaseError):  # a full disk must not hide how the run ended
             run.note("end", outcome=outcome, words=words, weights=run.platform.observe().route.weights)

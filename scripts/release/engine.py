@@ -114,7 +114,7 @@ def rollback(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
                 "earlier version back through its gates"
                 + ("; `primetrade release abort` retires the preview" if now.phase is Phase.PREVIEW else "")
             )
-        return plan_back(now, retire=False)
+        return plan_back(now, retire=False, to_warm=True)
 
     return _run(platform, file, caller, Verb("rollback", plan))
 

@@ -41,4 +41,4 @@ class Interrupted(ReleaseError):
 
 
 class Terminated(Interrupted):
-    """The same by SIGTERM."""
+    """The same by SIGTERM, or by SIGHUP: the terminal was closed."""

@@ -140,7 +140,7 @@ class Settings(_Strict, frozen=True):
     hold: Hold
     gates: Gates
     bake: Bake
-    warm: Duration  # how long the last version stays up for instant rollback
+    warm: Duration  # at least so long the last version stays up for instant rollback, unless a deploy takes its slot
     slo: str = "slo.yaml"  # beside this file
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
 

@@ -43,6 +43,8 @@ class Memory(msgspec.Struct, frozen=True):
     active: str = ""  # the last slot that had all users
     role: Role | None = None  # of the slot beside it
     gated: str = ""  # digest of the release whose analysis gate passed, while it is in preview
+    refused: str = ""  # digest of the release that a gate refused, until it is taken back or passes
+    replacing: str = ""  # digest of the release whose deploy onto the warm slot was begun and not seen done
     baking: bool = False  # the new slot has all users, and the bake has not ended well yet
     warm_until: float | None = None  # Unix seconds
     last: Run | None = None
@@ -55,34 +57,52 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
-    found: dict[str, object] = {}
     match entry.phase, entry.step:
         case "adopt", _ if entry.weights:
-            found = {"routed": (entry.weights,), "active": entry.weights.sole or "", "role": None, "baking": False}
+            return {"routed": (entry.weights,), "active": entry.weights.sole or "", "role": None, "baking": False}
         case "intent", "shift" if entry.weights:
-            found = {"routed": (*memory.routed, entry.weights)}
-        case "done", "shift" if entry.weights:
-            found = _shifted(memory, entry.weights, back=entry.verb in BACK)
+            return {"routed": (*memory.routed, entry.weights)}
         case "intent", "deploy":
-            found = {"role": Role.PREVIEW, "gated": "", "warm_until": None}
-        case "done", "analysis" if entry.outcome == "pass":
-            found = {"gated": entry.release}
-        case "done", "finish":
+            over_warm = memory.role is Role.WARM or memory.replacing
+            replacing = entry.release if over_warm else ""
+            return {"role": Role.PREVIEW, "gated": "", "refused": "", "replacing": replacing}
+        case "failed", _ if entry.outcome == "fail" and entry.verb not in BACK:
+            return {"gated": "", "refused": entry.release}
+        case "done", _:
+            return _done(memory, entry)
+    return {}
+
+
+def _done(memory: Memory, entry: Entry) -> dict[str, object]:
+    found: dict[str, object] = {}
+    match entry.step:
+        case "deploy":
+            found = {"replacing": "", "warm_until": None}
+        case "shift" if entry.weights:
+            found = _shifted(memory, entry.weights, back=entry.verb in BACK)
+        case "analysis" if entry.outcome == "pass":
+            found = {"gated": entry.release, "refused": ""}
+        case "bake" if entry.outcome == "pass":
+            found = {"refused": ""}
+        case "finish":
             found = {"baking": False}
-        case "done", "warm":
+        case "warm":
             found = {"warm_until": entry.until}
-        case "done", "retire":
-            found = {"role": None, "gated": "", "warm_until": None}
+        case "retire":
+            found = {"role": None, **_NOTHING_UNDER_WAY}
     return found
+
+
+_NOTHING_UNDER_WAY: dict[str, object] = {"gated": "", "refused": "", "replacing": "", "warm_until": None}
 
 
 def _shifted(memory: Memory, weights: Weights, *, back: bool) -> dict[str, object]:
     sole = weights.sole
     found: dict[str, object] = {"routed": (weights,), "active": sole or memory.active}
     if sole and back:
-        found |= {"role": Role.REJECTED, "gated": "", "baking": False, "warm_until": None}
+        found |= {"role": Role.REJECTED, **_NOTHING_UNDER_WAY, "baking": False}
     elif sole and memory.active and sole != memory.active:
-        found |= {"role": Role.WARM, "gated": "", "baking": True, "warm_until": None}
+        found |= {"role": Role.WARM, **_NOTHING_UNDER_WAY, "baking": True}
     return found
 
 

@@ -97,6 +97,11 @@ def plan_deploy(now: Situation, wanted: Wanted, file: ReleaseFile, needs: Needs)
         )
     if now.active.running and now.active.digest == release.digest:
         return ()
+    if now.phase is Phase.EMPTY and wanted.to_preview:
+        raise Refused(
+            "nothing runs yet: the first release has nobody to be compared with and cannot wait in preview; "
+            f"`primetrade release deploy {release.version}` without `--until` makes it live"
+        )
     slot = now.beside.name
     head = [Step(Kind.PREFLIGHT, slot, "the slots, the route and the schema range allow it")]
     if file.settings.schema.expand:
@@ -144,6 +149,11 @@ def plan_shift(now: Situation, percent: int, file: ReleaseFile) -> tuple[Step, .
     if not 0 <= percent <= 100:
         raise Unusable(f"--to {percent}: give the percent of users that the new slot gets, 0 to 100")
     refuse_drift(now)
+    if percent and now.refused:
+        raise Refused(
+            "a gate refused this release and it was not taken back: `primetrade release abort` does that, "
+            "`primetrade release promote` runs its gates again"
+        )
     slot, version = now.beside.name, now.beside.version
     if now.phase is Phase.BAKING and percent == 100:  # without the rest of its bake
         return _after_switch(now.active.name, now.beside.name, now.active.version, file)
@@ -158,13 +168,14 @@ def plan_shift(now: Situation, percent: int, file: ReleaseFile) -> tuple[Step, .
     return (*steps, *_after_switch(slot, now.active.name, version, file))
 
 
-def plan_back(now: Situation, *, retire: bool) -> tuple[Step, ...]:
+def plan_back(now: Situation, *, retire: bool, to_warm: bool = False) -> tuple[Step, ...]:
     """All users to the slot they came from, no gate on the way; the other one drained, and retired if asked.
 
+    `to_warm`: where both slots have users, the one kept warm is the good one, not the one that was live last.
     A route edited by hand is overwritten: at three in the morning the way back must be open. Raises NeedsPerson
     where there is no way back.
     """
-    good, bad = (now.beside, now.active) if _came_from_beside(now) else (now.active, now.beside)
+    good, bad = (now.beside, now.active) if _came_from_beside(now, to_warm) else (now.active, now.beside)
     steps: list[Step] = []
     moves = now.observed.route.weights.of(good.name) != 100
     if moves:
@@ -184,9 +195,11 @@ def plan_back(now: Situation, *, retire: bool) -> tuple[Step, ...]:
     return (*steps, Step(Kind.FINISH, good.name, f"{good.version or 'nothing'} on {good.name} has all users"))
 
 
-def _came_from_beside(now: Situation) -> bool:
-    """Whether the slot without users is the one to go back to."""
-    if now.phase in (Phase.SHIFTING, Phase.PREVIEW, Phase.EMPTY):
+def _came_from_beside(now: Situation, to_warm: bool) -> bool:
+    """Whether the slot that is not the active one is the one to go back to."""
+    if now.phase is Phase.SHIFTING:
+        return to_warm and now.role is Role.WARM
+    if now.phase in (Phase.PREVIEW, Phase.EMPTY):
         return False
     return now.phase is Phase.BAKING or now.role is Role.WARM or now.memory.active == now.beside.name
 
@@ -250,8 +263,9 @@ def _settle(slot: str, old: str, version: str, file: ReleaseFile, needs: Needs) 
 
 
 def _after_switch(slot: str, old: str, version: str, file: ReleaseFile) -> tuple[Step, ...]:
+    minutes = file.settings.warm / 60
     return (
         Step(Kind.DRAIN, old, f"{old} finishes what it has and gets no more", seconds=1),
-        Step(Kind.WARM, old, f"{old} stays up {file.settings.warm / 60:g} min for instant rollback"),
+        Step(Kind.WARM, old, f"{old} stays up for instant rollback: at least {minutes:g} min; until the next deploy"),
         Step(Kind.FINISH, slot, f"{version} on {slot} is live"),
     )

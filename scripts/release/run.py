@@ -8,15 +8,20 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from scripts.release.errors import RouteMoved
+from scripts.release.errors import ReleaseError, RouteMoved
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Entry, Phase
+from scripts.release.memory import BACK
 from scripts.release.plan import Kind, Step
 from scripts.release.platform import Platform
 from scripts.release.signals import Signals
 from scripts.release.slots import Observed, Weights
 
 OnEvent = Callable[[float, str, str, str], object]  # Unix seconds, a kind of loadtest.result.Event, label, detail
+
+
+PATIENCE_S = 5.0  # for a platform that cannot be seen while users are brought back
+RETRY_S = 0.2
 
 
 class CutOver(msgspec.Struct, frozen=True):
@@ -90,9 +95,20 @@ class Run:
         """Tell the caller that something happened to the system."""
         self.on_event(self.platform.now() if at is None else at, kind, label, detail)
 
+    def seen(self) -> Observed:
+        """The platform now, whoever moved the route. On the way back one blip is no reason to stop half-way."""
+        deadline = self.platform.now() + (PATIENCE_S if self.verb in BACK else 0)
+        while True:
+            try:
+                return self.platform.observe()
+            except ReleaseError:
+                if self.platform.now() >= deadline:
+                    raise
+            self.platform.sleep(RETRY_S)
+
     def observe(self) -> Observed:
         """The platform now. Raises RouteMoved when the route is not as this run left it."""
-        seen = self.platform.observe()
+        seen = self.seen()
         if seen.route.token != self.token:
             raise RouteMoved(
                 f"the route changed under this run: it says {seen.route.weights}"

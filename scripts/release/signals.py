@@ -10,7 +10,7 @@ from types import FrameType
 
 from scripts.release.errors import Interrupted, Terminated
 
-ENDS: dict[int, type[Interrupted]] = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated}
+ENDS: dict[int, type[Interrupted]] = {signal.SIGINT: Interrupted, signal.SIGTERM: Terminated, signal.SIGHUP: Terminated}
 
 
 class Stopped(BaseException):
@@ -22,10 +22,10 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """SIGINT and SIGTERM for the time of a run; outside the main thread Python delivers none, and nothing changes."""
+    """SIGINT, SIGTERM and SIGHUP for the time of a run; outside the main thread, where none is delivered, nothing."""
 
     def __init__(self) -> None:
-        self._held = False
+        self._holds = 0  # nested
         self._pending = 0
 
     @contextmanager
@@ -43,20 +43,20 @@ class Signals:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Within, a signal is kept; it raises Stopped at the end."""
-        self._held = True
+        """Within, a signal is kept; it raises Stopped at the end of the outermost one."""
+        self._holds += 1
         try:
             yield
         finally:
-            self._held = False
-        if self._pending:
+            self._holds -= 1
+        if self._pending and not self._holds:
             raise Stopped(self._pending)
 
     def ignore(self) -> None:
         """From now on signals change nothing: the run is ending already."""
-        self._held, self._pending = True, 0
+        self._holds, self._pending = self._holds + 1, 0
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         self._pending = signum
-        if not self._held:
+        if not self._holds:
             raise Stopped(signum)

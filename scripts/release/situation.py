@@ -32,6 +32,12 @@ class Situation(msgspec.Struct, frozen=True):
     drift: str  # what is not as the journal left it, in words; "" when all is
 
     @property
+    def refused(self) -> bool:
+        """Whether a gate refused the release under way, and it was not taken back."""
+        slot = self.active if self.phase is Phase.BAKING else self.beside
+        return bool(slot.digest) and self.memory.refused == slot.digest
+
+    @property
     def can_roll_back(self) -> bool:
         """A slot that had the users before, or still has its share, is up."""
         return self.phase is Phase.SHIFTING or (self.role is Role.WARM and self.beside.running)
@@ -51,6 +57,8 @@ def situation(observed: Observed, memory: Memory) -> Situation:
     active, beside = observed.slots[name], observed.slots[other(name)]
     same = memory.active in ("", name)  # otherwise the journal speaks of slots the other way round
     role = memory.role if same and beside.running else None
+    if role is Role.PREVIEW and memory.replacing not in ("", beside.digest):
+        role = Role.WARM  # a deploy was begun and killed before it touched the slot
     if not active.running and not beside.running:
         phase = Phase.EMPTY
     elif weights.sole is None:

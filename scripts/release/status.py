@@ -76,6 +76,8 @@ def next_command(now: Situation) -> str:
     """What a person may do next."""
     if now.drift:
         return now.drift[0].upper() + now.drift[1:]
+    if now.refused and now.phase in _NEXT:
+        return "`primetrade release abort` takes it back: a gate refused it; `primetrade release promote` asks again"
     if now.phase in _NEXT:
         return _NEXT[now.phase]
     if not now.active.running:

@@ -6,13 +6,13 @@ judge; they raise GateFailed, GateOpen or ReleaseError, and return words for the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from scripts.release.errors import Refused, ReleaseError
 from scripts.release.gate import GateFailed, analysis_gate, bake_gate, hold_gate
 from scripts.release.plan import Kind, Step
 from scripts.release.run import CutOver, Run
-from scripts.release.slots import SLOTS, Release, Request, other
+from scripts.release.slots import SLOTS, Release, Request, Slot, other
 
 POLL_S = 0.1
 PROBE_S = 0.002  # between probes of the users' route: a cut-over takes milliseconds
@@ -82,11 +82,9 @@ def _ready(run: Run, step: Step) -> str:
 def _parity(run: Run, step: Step) -> str:
     """Ready, the right version, the right schema, as big as the active slot, and reached by the preview route."""
     _ready(run, step)
-    slots = run.observe().slots
+    slots = _speaking(run, step)
     new, live = slots[step.slot], slots[other(step.slot)]
     wanted = run.file.settings.schema.range
-    if new.says != new.version:
-        raise GateFailed(f"{new.name} was started as {new.version}, but says it is {new.says or 'nothing'}")
     if new.schema and not new.schema.min <= wanted.max <= new.schema.max:
         raise GateFailed(
             f"{new.version} works with schema levels {new.schema.min} to {new.schema.max}, "
@@ -104,6 +102,16 @@ def _parity(run: Run, step: Step) -> str:
             )
         run.platform.sleep(POLL_S)
     return f"says {new.says}, capacity {new.capacity}"
+
+
+def _speaking(run: Run, step: Step) -> Mapping[str, Slot]:
+    """The slots, once this one says its version: no answer yet is no verdict, another version is one at once."""
+    begun, limit = run.platform.now(), run.file.settings.timeouts.verify
+    while not (slot := (slots := run.observe().slots)[step.slot]).says and run.platform.now() - begun < limit:
+        run.platform.sleep(POLL_S)
+    if slot.says != slot.version:
+        raise GateFailed(f"{slot.name} was started as {slot.version}, but says it is {slot.says or 'nothing'}")
+    return slots
 
 
 def _smoke(run: Run, step: Step) -> str:
@@ -144,9 +152,7 @@ def _verify(run: Run, step: Step) -> str:
                 f"the last of {probes} was answered with {answer.status} by {answer.slot or 'nobody'}"
             )
         run.platform.sleep(PROBE_S)
-    slot = run.observe().slots[step.slot]
-    if step.weights.of(step.slot) and slot.says != slot.version:
-        raise GateFailed(f"{slot.name} should be {slot.version}, but says it is {slot.says or 'nothing'}")
+    slot = (_speaking(run, step) if step.weights.of(step.slot) else run.observe().slots)[step.slot]
     run.cut_overs.append(CutOver(step.weights, run.written, seen or run.platform.now()))
     run.event(_kind(run, step), f"{slot.version} → {step.weights.of(step.slot)} %", str(step.weights), run.written)
     return f"seen by {probes} probes, {(run.cut_overs[-1].seen - run.written) * 1000:.0f} ms after the write"

@@ -39,6 +39,7 @@ class Behaviour:
     ready_s: float = 1.0  # seconds from start to ready; infinite: never
     crashes: bool = False
     says: str = ""  # another version than its own
+    mute: bool = False  # its version probe gets no answer
     schema: Range | None = None
     broken: tuple[str, ...] = ()  # paths answered with 500
 
@@ -77,6 +78,7 @@ class Twin:
     on_tick: Callable[[], object] = lambda: None  # called whenever time passes: faults and hand edits enter here
     load_error: str = ""  # why analysis load cannot be made
     tally_error: str = ""  # why users' requests cannot be counted
+    observe_error: str = ""  # why slots and route cannot be seen
     slots: dict[str, _Slot] = field(default_factory=dict)
     current: Route = field(default_factory=lambda: Route(Weights(100, 0), "0"))
     held: Holder | None = None
@@ -96,6 +98,8 @@ class Twin:
         return self.held
 
     def observe(self) -> Observed:
+        if self.observe_error:
+            raise ReleaseError(self.observe_error)
         return Observed({name: self._slot(name) for name in SLOTS}, self.current)
 
     def expand(self, command: Sequence[str]) -> str:
@@ -186,7 +190,7 @@ class Twin:
             name=name,
             version=release.version,
             digest=release.digest,
-            says=(does.says or release.version) if running else "",
+            says=(does.says or release.version) if running and not does.mute else "",
             running=running,
             ready=running and not slot.draining and self.clock >= slot.started + does.ready_s,
             capacity=1,

@@ -151,6 +151,89 @@ def test_a_slot_that_lets_requests_wait_gives_its_users_back(twin: Twin, file: R
     assert twin.current.weights == Weights(100, 0)
 
 
+def in_the_revert(twin: Twin, does: Callable[[], object]) -> Caller:
+    """1.1.0 turns bad with half of the users on it, and `does` is called once while they are being brought back."""
+    twin.on_tick = goes_bad_at(twin, Weights(50, 50), Behaviour(failed=0.05))
+
+    def on_event(at: float, kind: str, label: str, detail: str) -> None:
+        if kind == "refused":
+            does()
+
+    return Caller("ann", on_event=on_event)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_does_not_stop_a_revert(twin: Twin, file: ReleaseFile, signum: int) -> None:
+    """The users are on a release known to be bad: all of them are brought back, and it is retired."""
+    with pytest.raises(Reverted, match="its users were brought back"):
+        engine.deploy(twin, file, "1.1.0", in_the_revert(twin, lambda: os.kill(os.getpid(), signum)))
+    assert (Weights(100, 0), {"blue"}) == (twin.current.weights, set(twin.slots))
+    assert twin.journal.entries[-1].outcome == "reverted"
+
+
+def test_a_platform_that_cannot_be_seen_for_a_moment_does_not_stop_a_revert(twin: Twin, file: ReleaseFile) -> None:
+    def blip() -> None:
+        twin.observe_error, ends = "Envoy's admin port does not answer", twin.clock + 2
+
+        def tick() -> None:
+            if twin.clock > ends:
+                twin.observe_error = ""
+
+        twin.on_tick = tick
+
+    with pytest.raises(Reverted, match="its users were brought back"):
+        engine.deploy(twin, file, "1.1.0", in_the_revert(twin, blip))
+    assert Weights(100, 0) == twin.current.weights
+
+
+def test_a_revert_that_cannot_go_on_asks_a_person_and_says_why_there_was_one(twin: Twin, file: ReleaseFile) -> None:
+    """Afterwards the refused release gets no more users by hand, and the way back is offered first."""
+
+    def blind() -> None:
+        twin.on_tick, twin.observe_error = (lambda: None), "Envoy's admin port does not answer"
+
+    with pytest.raises(
+        NeedsPerson, match=r"refused by hold of green \(25 of 1,500 failed.*going back failed: Envoy's admin port"
+    ):
+        engine.deploy(twin, file, "1.1.0", in_the_revert(twin, blind))
+    twin.observe_error = ""
+    now = engine.look(twin)
+    assert now.refused
+    assert status(now, None).next.startswith("`primetrade release abort`")
+    with pytest.raises(Refused, match="a gate refused this release"):
+        engine.shift(twin, file, 100, Caller("ann"))
+    engine.abort(twin, file, Caller("ann"))
+    assert (Weights(100, 0), False) == (twin.current.weights, engine.look(twin).refused)
+
+
+def mute_for(twin: Twin, weights: Weights, seconds: float) -> Callable[[], None]:
+    """1.1.0 does not say its version for a while: from its first sight under these weights."""
+    since: list[float] = []
+
+    def tick() -> None:
+        if "green" in twin.slots and twin.current.weights == weights:
+            since.append(twin.clock)
+            twin.behaviours["1.1.0"] = Behaviour(mute=twin.clock < since[0] + seconds)
+
+    return tick
+
+
+@pytest.mark.parametrize("weights", [Weights(100, 0), Weights(95, 5)])
+def test_a_late_answer_to_the_version_probe_refuses_nobody(
+    twin: Twin, file: ReleaseFile, caller: Caller, weights: Weights
+) -> None:
+    """In preview and after a shift: no answer is waited for, up to timeouts.verify."""
+    twin.on_tick = mute_for(twin, weights, 3)
+    engine.deploy(twin, file, "1.1.0", caller)
+    assert engine.look(twin).active.version == "1.1.0"
+
+
+def test_a_slot_that_never_says_its_version_is_refused(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    twin.behaviours["1.1.0"] = Behaviour(mute=True)
+    with pytest.raises(Reverted, match="says it is nothing"):
+        engine.deploy(twin, file, "1.1.0", caller)
+
+
 def test_both_slots_failing_promotes_nothing_and_blames_nobody(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
     """When the old slot fails as well, the release is not refused: the gate is open and a person looks."""
     twin.behaviours = {"1.0.0": Behaviour(failed=0.03), "1.1.0": Behaviour(failed=0.03)}
@@ -303,6 +386,41 @@ def test_rollback_in_a_shift_gives_all_users_to_the_active_slot(twin: Twin, file
     assert (Weights(100, 0), True) == (twin.current.weights, "green" in twin.slots)
 
 
+class Killed(BaseException):
+    """Ends a run without a word, as SIGKILL does."""
+
+
+def killed_at_the_deploy(at: float, kind: str, label: str, detail: str) -> None:
+    """After its intent was written and before it touched the slot."""
+    if kind == "deploy":
+        raise Killed
+
+
+def test_a_deploy_killed_before_it_took_the_warm_slot_leaves_the_instant_rollback(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """However often it was tried; once the slot has the next release, there is none."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    for version in ("1.2.0", "1.3.0"):
+        with pytest.raises(Killed):
+            engine.deploy(twin, file, version, Caller("ann", on_event=killed_at_the_deploy))
+        now = engine.look(twin)
+        assert (now.phase, now.role, now.can_roll_back) == (Phase.IDLE, Role.WARM, True)
+    engine.rollback(twin, file, caller)
+    assert twin.current.weights == Weights(100, 0)
+
+
+def test_a_deploy_killed_after_it_took_the_warm_slot_leaves_a_preview(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    engine.deploy(twin, file, "1.1.0", caller)
+    with pytest.raises(Killed):
+        engine.deploy(twin, file, "1.2.0", Caller("ann", on_event=killed_at_the_deploy))
+    twin.deploy("blue", file.release("1.2.0", {}))
+    now = engine.look(twin)
+    assert (now.phase, now.role, now.can_roll_back) == (Phase.PREVIEW, Role.PREVIEW, False)
+
+
 def test_rollback_without_a_warm_slot_says_what_to_do(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
     with pytest.raises(NeedsPerson, match=r"no warm slot.*release deploy VERSION"):
         engine.rollback(twin, file, caller)
@@ -394,11 +512,11 @@ def test_a_route_edited_under_a_run_stops_it(twin: Twin, file: ReleaseFile, call
 
 
 def test_rollback_works_over_a_route_edited_by_hand(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
-    """At night the way back is open whatever somebody did before."""
+    """At night the way back is open whatever somebody did before, and it leads to the warm slot."""
     engine.deploy(twin, file, "1.1.0", caller)
-    twin.edit(Weights(30, 70))
+    twin.edit(Weights(70, 30))
     engine.rollback(twin, file, caller)
-    assert twin.current.weights.sole
+    assert twin.current.weights == Weights(100, 0)
 
 
 def test_a_running_slot_without_a_journal_is_adopted(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
@@ -426,7 +544,9 @@ def test_a_first_release_that_is_bad_is_retired(empty: Twin, file: ReleaseFile, 
     assert (empty.slots, engine.look(empty).phase) == ({}, Phase.EMPTY)
 
 
-@pytest.mark.parametrize(("signum", "ends"), [(signal.SIGINT, Interrupted), (signal.SIGTERM, Terminated)])
+@pytest.mark.parametrize(
+    ("signum", "ends"), [(signal.SIGINT, Interrupted), (signal.SIGTERM, Terminated), (signal.SIGHUP, Terminated)]
+)
 def test_a_signal_ends_a_run_between_two_acts(
     twin: Twin, file: ReleaseFile, caller: Caller, signum: int, ends: type[Interrupted]
 ) -> None:

@@ -11,6 +11,7 @@ from scripts.release.memory import Memory, Role
 from scripts.release.plan import Step, Wanted, plan_back, plan_deploy, plan_promote, plan_shift
 from scripts.release.situation import Phase, Situation, situation
 from scripts.release.slots import Observed, Release, Route, Slot, Weights
+from scripts.release.status import next_command
 from scripts.release.supply import seconds_of, shortage
 
 OLD, NEW = Release("1.0.0", ("shop",), {}), Release("1.1.0", ("shop",), {})
@@ -134,6 +135,35 @@ def test_the_way_back_moves_the_route_before_anything_else_is_drained() -> None:
     assert short(plan_back(SHIFTING, retire=True)) == "undrain shift100 verify100 drain retire finish"
     assert short(plan_back(PREVIEW, retire=True)) == "retire finish"
     assert short(plan_back(FLIPPED, retire=False)) == "undrain shift100 verify100 drain finish"
+
+
+def test_where_both_slots_have_users_by_hand_the_warm_one_is_the_way_back() -> None:
+    """Only for a rollback: an abort gives them to the slot that was live."""
+    by_hand = standing(Weights(70, 30), Memory(active="green", role=Role.WARM), green=slot("green", NEW))
+    assert [s.weights for s in plan_back(by_hand, retire=False, to_warm=True) if s.weights] == [Weights(100, 0)] * 2
+    assert [s.weights for s in plan_back(by_hand, retire=False) if s.weights] == [Weights(0, 100)] * 2
+
+
+def test_a_release_that_a_gate_refused_gets_no_user_by_hand(file: ReleaseFile) -> None:
+    """In the shift and in the bake: first it is taken back, or its gates run again."""
+    refused = [Memory(active="blue", role=Role.PREVIEW, refused=NEW.digest)]
+    refused.append(Memory(active="green", role=Role.WARM, baking=True, refused=NEW.digest))
+    for weights, memory in zip((Weights(50, 50), Weights(0, 100)), refused, strict=True):
+        now = standing(weights, memory, green=slot("green", NEW))
+        with pytest.raises(Refused, match="a gate refused this release"):
+            plan_shift(now, 100, file)
+        assert next_command(now).startswith("`primetrade release abort`")
+
+
+def test_the_first_release_cannot_wait_in_preview(file: ReleaseFile) -> None:
+    """Refused rather than given all users: there is nobody to compare it with."""
+    with pytest.raises(Refused, match="first release has nobody to be compared with"):
+        deploy(EMPTY, file, to_preview=True)
+
+
+def test_the_plan_says_that_the_warm_slot_lasts_until_the_next_deploy(file: ReleaseFile) -> None:
+    step = next(s for s in plan_deploy(IDLE, Wanted(NEW, (100,)), file, needs(file)) if s.kind == "warm")
+    assert step.words == "blue stays up for instant rollback: at least 30 min; until the next deploy"
 
 
 @pytest.mark.parametrize("weights", [(0, 0), (50, 60), (-1, 101), (101, -1)])
