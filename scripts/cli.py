@@ -55,7 +55,8 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 def main() -> None:
     """Run the command; an interrupt ends with 130 and SIGTERM with 143, never with 0."""
     signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGHUP, _terminate)  # a closed terminal: what was started is ended
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _terminate)  # a closed terminal: what was started is ended
     try:
         code = primetrade.main(standalone_mode=False)
     except click.ClickException as exc:

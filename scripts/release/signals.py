@@ -34,7 +34,9 @@ class Signals:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        earlier = {signum: signal.signal(signum, self._on_signal) for signum in ENDS}
+        # Under nohup a closed terminal is ignored, and stays so.
+        heard = [signum for signum in ENDS if signal.getsignal(signum) is not signal.SIG_IGN]
+        earlier = {signum: signal.signal(signum, self._on_signal) for signum in heard}
         try:
             yield
         finally:
