@@ -46,11 +46,22 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def pre_request(worker: Any, req: Any) -> None:
-    """While draining, close each connection with its answer (a Connection header of the application is dropped)."""
-    from app import process  # noqa: PLC0415  # as above
+    """Limit the body's time; while draining, close each connection with its answer.
 
+    (A Connection header of the application is dropped.)
+    """
+    from app import bodies, process  # noqa: PLC0415  # as above
+
+    bodies.begin(req)
     if process.draining():
         req.force_close()
+
+
+def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
+    """Done with the body, read or not."""
+    from app import bodies  # noqa: PLC0415  # as above
+
+    bodies.end(req, resp)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

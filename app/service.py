@@ -17,7 +17,6 @@ from app.problems import Problem
 
 JSON = "application/json"
 MAX_BODY = 64 * 1024  # bytes
-BODY_S = 5.0  # between two parts of a body
 MAX_ID = 2**63 - 1
 
 Access = Literal["public", "user", "admin"]
@@ -37,6 +36,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None
     answer: type[msgspec.Struct] | None
     status: int
+    headers: tuple[str, ...]
     problems: tuple[str, ...]
 
 
@@ -66,6 +66,7 @@ class Service(Blueprint):
         query: type[msgspec.Struct] | None = None,
         answer: type[msgspec.Struct] | None = None,
         status: int = 200,
+        headers: tuple[str, ...] = (),
         problems: tuple[str, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Register a handler. It gets `user`, `body` and `query` by name where the operation has them, and path ids."""
@@ -82,6 +83,7 @@ class Service(Blueprint):
                 query=query,
                 answer=answer,
                 status=status,
+                headers=headers,
                 problems=problems,
             )
             self.operations.append(operation)
@@ -132,12 +134,9 @@ def read_body(incoming: Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
     """The JSON body as a struct. Raises Problem: 400, 408, 415, 422; and werkzeug's 413."""
     if incoming.mimetype != JSON:
         raise Problem("unsupported-media-type", f"Expected application/json, got {incoming.mimetype or 'nothing'}.")
-    connection = incoming.environ.get("gunicorn.socket")
-    if connection is not None:
-        connection.settimeout(BODY_S)
     try:
         raw = incoming.get_data(cache=False)
-    except ClientDisconnected:  # werkzeug's word for a time-out, too
+    except ClientDisconnected:  # werkzeug's word for a time-out (app/bodies.py), too
         raise Problem("body-timeout") from None
     try:
         return _decoder(kind).decode(raw)

@@ -15,6 +15,9 @@ from scripts.local.ports import LOOPBACK
 Json = dict[str, Any]  # Envoy's own schema; it refuses what it does not know
 
 SLOTS = ("blue", "green")
+ROUTE_S = 60  # an answer's, from the request's end
+UPSTREAM_IDLE_S = 60  # below the server's keep-alive of 75 s, so that the edge is always the one to close
+REQUEST_S = 10  # for a whole request to arrive, in whatever rhythm
 _TYPE = "type.googleapis.com/"
 _METADATA = "primetrade"
 
@@ -105,7 +108,7 @@ def endpoints_file(slot: str, version: str, ports: tuple[int, int] | None) -> Js
 
 # Only what an upstream cannot have seen is sent again: a write must never be done twice.
 _FORWARDING: Json = {
-    "timeout": "60s",
+    "timeout": f"{ROUTE_S}s",
     "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
 }
 
@@ -141,7 +144,8 @@ def _http(directory: Path) -> Json:
             "skip_xff_append": True,
             "common_http_protocol_options": {"idle_timeout": "300s"},
             "stream_idle_timeout": "60s",
-            "request_headers_timeout": "10s",
+            "request_headers_timeout": f"{REQUEST_S}s",
+            "request_timeout": f"{REQUEST_S}s",
             "http_filters": [
                 {
                     "name": "envoy.filters.http.router",
@@ -174,8 +178,7 @@ def _cluster(directory: Path, slot: str) -> Json:
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": f"{_TYPE}envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                # Below the server's keep-alive of 75 s, so that the edge is always the one to close.
-                "common_http_protocol_options": {"idle_timeout": "60s"},
+                "common_http_protocol_options": {"idle_timeout": f"{UPSTREAM_IDLE_S}s"},
                 "explicit_http_config": {"http_protocol_options": {}},
             }
         },

@@ -8,10 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from app import call, database, migrate, valkey
+from app import bodies, call, database, migrate, valkey
+from scripts.local.envoy_config import REQUEST_S, ROUTE_S, UPSTREAM_IDLE_S
 from tests.app.world import environment
-
-EDGE_ROUTE_S = 60  # Envoy's route timeout, and how long it keeps an idle upstream connection
 
 
 def option(name: str) -> float:
@@ -26,7 +25,7 @@ def test_every_inner_limit_is_shorter_than_the_one_around_it(monkeypatch: pytest
         monkeypatch.setenv(name, value)
     server = runpy.run_module("app.gunicorn_conf")
     ladder = [
-        EDGE_ROUTE_S,
+        ROUTE_S,
         server["timeout"],
         call.DEADLINE_S,
         database.CLIENT_S,
@@ -36,5 +35,6 @@ def test_every_inner_limit_is_shorter_than_the_one_around_it(monkeypatch: pytest
         valkey.TIMEOUT_S,
     ]
     assert all(outer > inner for outer, inner in pairwise(ladder)), ladder
-    assert server["keepalive"] > EDGE_ROUTE_S
+    assert server["keepalive"] > UPSTREAM_IDLE_S
+    assert bodies.BODY_S < REQUEST_S < ROUTE_S
     assert migrate.LOCK_TIMEOUT == "500ms"

@@ -231,6 +231,48 @@ def test_a_slow_body_ends_with_408_and_frees_its_thread(server: Server) -> None:
         assert client.recv(12) == b"HTTP/1.1 408"
 
 
+def drip(port: int, target: str, framing: str, part: bytes) -> bytes:
+    """What a client gets that sends its body in small parts until the connection is closed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=0.3) as client:
+        head = f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
+        client.sendall(head.encode())
+        received, deadline = b"", time.monotonic() + 20
+        while True:
+            assert time.monotonic() < deadline, received
+            try:
+                client.sendall(part)
+                piece = client.recv(4096)
+            except TimeoutError:
+                continue
+            except (BrokenPipeError, ConnectionResetError):
+                return received
+            if not piece:
+                return received
+            received += piece
+
+
+def test_a_body_that_drips_holds_its_thread_no_longer_than_a_request_may_take(server: Server) -> None:
+    """Answered, and the connection closed, also where the answer did not wait for the body."""
+    drips = {
+        ("/auth/login", "Content-Length: 1000", b" "): b"HTTP/1.1 408",
+        ("/auth/login", "Transfer-Encoding: chunked", b"1\r\n \r\n"): b"HTTP/1.1 408",
+        ("/tasks", "Content-Length: 1000", b" "): b"HTTP/1.1 401",
+    }
+    with ThreadPoolExecutor(len(drips)) as pool:
+        received = list(pool.map(lambda words: drip(server.port, *words), drips))
+    assert list(drips.values()) == [answer[:12] for answer in received]
+
+
+def test_a_body_nobody_read_does_not_cost_the_connection(connection: http.client.HTTPConnection) -> None:
+    connection.request("POST", "/tasks", b'{"title": "t"}', {"Content-Type": "application/json"})
+    refused = connection.getresponse()
+    refused.read()
+    assert refused.status == 401
+    kept = connection.sock
+    assert ask(connection) == (200, "keep-alive")
+    assert connection.sock is kept
+
+
 def test_probes_hold_with_a_client_that_says_nothing(server: Server) -> None:
     with (
         socket.create_connection(("127.0.0.1", server.admin_port)),
