@@ -65,10 +65,12 @@ def answer_error(exc: Exception) -> Response:
     request_id = current.get().request_id
     if isinstance(exc, Problem):
         problem = exc
-    elif isinstance(exc, HTTPException):
+    elif isinstance(exc, HTTPException) and (exc.code or 500) < 500:
         problem = Problem(SLUGS.get(exc.code or 500, "malformed-request"), headers=_allow(exc))
     else:
-        logs.event(logging.ERROR, "unhandled", exc_info=exc, request_id=request_id)
+        # Flask wraps what a hook after the handler raises.
+        cause = getattr(exc, "original_exception", None) or exc
+        logs.event(logging.ERROR, "unhandled", exc_info=cause, request_id=request_id)
         problem = Problem("internal-error", "The request id names the entry in our log.")
     return Response(problem.body(request_id), problem.status, dict(problem.headers), content_type=CONTENT_TYPE)
 

@@ -12,6 +12,18 @@ from app.problems import CATALOGUE, CONTENT_TYPE, ProblemDetails
 from app.service import Operation
 
 REFERENCE = "#/components/schemas/{name}"
+STRING = {"type": "string"}
+HEADERS = {
+    "ETag": {"description": "The task's version, for If-Match.", "schema": STRING},
+    "Location": {"description": "The path of what was created.", "schema": STRING},
+}
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of the task as it was read: nothing is changed if it is another by now. * for any.",
+    "schema": STRING,
+}
 
 
 def document(operations: Iterable[Operation], version: str) -> bytes:
@@ -45,6 +57,8 @@ def _describe(
     success: dict[str, Any] = {"description": "Done."}
     if operation.answer is not None:
         success["content"] = {"application/json": {"schema": by_kind[operation.answer]}}
+    if operation.headers:
+        success["headers"] = {name: HEADERS[name] for name in operation.headers}
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -61,7 +75,14 @@ def _describe(
             {"name": name, "in": "query", "required": False, "schema": schema}
             for name, schema in components[operation.query.__name__]["properties"].items()
         ]
+    if _conditional(operation):
+        described["parameters"].append(IF_MATCH)
     return described
+
+
+def _conditional(operation: Operation) -> bool:
+    """Whether it reads If-Match."""
+    return "version-mismatch" in operation.problems
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
@@ -71,10 +92,10 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 def slugs(operation: Operation) -> list[str]:
     """Every problem an operation may answer with."""
-    found = [*operation.problems, "internal-error", "database-unavailable", "deadline-exceeded"]
+    found = [*operation.problems, "internal-error", "database-unavailable", "database-busy", "deadline-exceeded"]
     if operation.body is not None:
         found += ["malformed-body", "body-timeout", "body-too-large", "unsupported-media-type", "invalid-request"]
-    if operation.query is not None:
+    if operation.query is not None or _conditional(operation):
         found.append("invalid-request")
     if operation.access != "public":
         found += ["not-authenticated", "rate-limited"]

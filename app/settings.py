@@ -15,7 +15,7 @@ POOL_LIMIT = 20
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Secret = Annotated[str, Meta(min_length=MIN_SECRET)]
-Origin = Annotated[str, Meta(pattern=r"^https?://[^/]+$")]  # as browsers send it: no path, no final slash
+Origin = Annotated[str, Meta(pattern=r"^https?://[^/\s]+\Z")]  # as browsers send it: no path, no final slash
 Service = Literal["auth", "users", "tasks"]
 
 

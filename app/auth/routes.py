@@ -16,8 +16,9 @@ from app.users.accounts import User
 
 service = Service("auth")
 
-Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
-Username = Annotated[str, Meta(pattern=r"^[\w.-]+$", min_length=3, max_length=50)]
+# Python's `$` also matches before a final newline, and `\Z` is none of OpenAPI's (ECMA-262's) words.
+Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$(?!\n)", max_length=254)]
+Username = Annotated[str, Meta(pattern=r"^[\w.-]+$(?!\n)", min_length=3, max_length=50)]
 # No rule but length (NIST SP 800-63B §3.1.1.2); the upper bound keeps the hash's input small.
 NewPassword = Annotated[str, Meta(min_length=8, max_length=128)]
 

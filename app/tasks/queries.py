@@ -125,13 +125,14 @@ def update(
         changed = database.write(_changed, sql, parameters)
     except ForeignKeyViolation:
         raise Problem("unknown-assignee") from None
-    return _made(changed, task_id)
+    return _made(changed, task_id, version)
 
 
 def delete(database: Database, user: Identity, task_id: int, version: int | None) -> Task:
     """The task that was. Raises Problem: 404, 403, 412."""
     sql = CHANGE.format(change=DELETE, columns=COLUMNS)
-    return _made(database.write(_changed, sql, _parameters(user, task_id, version) | {"by_assignee": False}), task_id)
+    parameters = _parameters(user, task_id, version) | {"by_assignee": False}
+    return _made(database.write(_changed, sql, parameters), task_id, version)
 
 
 def _parameters(user: Identity, task_id: int, version: int | None) -> dict[str, object]:
@@ -142,11 +143,11 @@ def _changed(may: bool, owner: int, *columns: Any) -> Changed:
     return Changed(may, owner, None if columns[0] is None else Task(*columns))
 
 
-def _made(changed: Changed | None, task_id: int) -> Task:
-    if changed is None:
-        raise Problem("not-found", f"There is no task {task_id} for you.")
-    if not changed.may:
+def _made(changed: Changed | None, task_id: int, version: int | None) -> Task:
+    if changed is not None and not changed.may:
         raise Problem("forbidden", "The assignee may change the status; the rest is the owner's.")
+    if changed is None or (changed.task is None and version is None):  # the latter: deleted since it was seen
+        raise Problem("not-found", f"There is no task {task_id} for you.")
     if changed.task is None:
         raise Problem("version-mismatch", "Read the task again and repeat the change on what it is now.")
     return changed.task

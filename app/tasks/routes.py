@@ -21,7 +21,9 @@ ETAG = re.compile(r'"(\d{1,9})"')
 WRITE_PROBLEMS = ("not-found", "forbidden", "version-mismatch")
 
 
-@service.operation("POST", "/tasks", "Create a task.", body=NewTask, answer=Task, status=201)
+@service.operation(
+    "POST", "/tasks", "Create a task.", body=NewTask, answer=Task, status=201, headers=("ETag", "Location")
+)
 def create_task(user: Identity, body: NewTask) -> Reply:
     task = queries.create(runtime().database, user.id, body)
     _wrote(task)
@@ -48,7 +50,7 @@ def task_stats(user: Identity) -> TaskStats:
     return parts.cache.read("stats", user.id, TaskStats, lambda: queries.stats(parts.database, user.id))
 
 
-@service.operation("GET", "/tasks/{task_id}", "Read a task.", answer=Task, problems=("not-found",))
+@service.operation("GET", "/tasks/{task_id}", "Read a task.", answer=Task, headers=("ETag",), problems=("not-found",))
 def read_task(user: Identity, task_id: int) -> Reply:
     return _reply(queries.read(runtime().database, user, task_id))
 
@@ -59,6 +61,7 @@ def read_task(user: Identity, task_id: int) -> Reply:
     "Change some fields (owner, administrators; the assignee the status). If-Match asks for a version.",
     body=TaskChange,
     answer=Task,
+    headers=("ETag",),
     problems=WRITE_PROBLEMS,
 )
 def change_task(user: Identity, task_id: int, body: TaskChange) -> Reply:
@@ -83,6 +86,7 @@ def delete_task(user: Identity, task_id: int) -> None:
     "Say who is to do a task (owner, administrators).",
     body=Assignment,
     answer=Task,
+    headers=("ETag",),
     problems=(*WRITE_PROBLEMS, "unknown-assignee"),
 )
 def assign_task(user: Identity, task_id: int, body: Assignment) -> Reply:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
+from flask import Response
 
 from app.call import runtime
 from app.logs import JsonFormatter
@@ -75,6 +76,27 @@ def test_an_unforeseen_error_is_told_to_the_log_and_not_to_the_client(
     logged = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
     assert "RuntimeError: the secret reason" in logged[0]["traceback"]
     assert logged[0]["request_id"] == logged[1]["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_an_error_in_a_hook_after_the_handler_is_an_unforeseen_one_too(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Flask hands it over wrapped in an exception of its own."""
+
+    def fail(response: Response) -> Response:
+        if response.status_code == 200:
+            raise RuntimeError("the secret reason")
+        return response
+
+    api.app.after_request(fail)
+    with caplog.at_level(logging.INFO, "app"):
+        answer = api.get("/health")
+    assert (answer.status_code, answer.get_json()["type"]) == (500, "urn:primetrade:problem:internal-error")
+    assert "secret reason" not in answer.text
+    logged = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    (unhandled,) = [line for line in logged if line.get("event") == "unhandled"]
+    assert unhandled["request_id"] == answer.headers["X-Request-Id"]
+    assert unhandled["traceback"].endswith("RuntimeError: the secret reason")
 
 
 def test_a_method_a_path_does_not_know_is_told_which_it_does(api: Api) -> None:

@@ -62,5 +62,33 @@ def test_bounds_are_those_that_are_enforced(page: dict[str, Any]) -> None:
     assert (limit["schema"]["minimum"], limit["schema"]["maximum"]) == (1, 100)
 
 
+def test_the_headers_a_write_takes_and_gives_are_described(api: Api, page: dict[str, Any]) -> None:
+    owner = api.person()
+    created = api.post("/tasks", {"title": "t"}, owner)
+    assert {"ETag", "Location"} <= set(created.headers.keys())
+    assert set(page["paths"]["/tasks"]["post"]["responses"]["201"]["headers"]) == {"ETag", "Location"}
+    path = created.headers["Location"]
+    tasks = page["paths"]["/tasks/{task_id}"]
+    assert "ETag" in api.get(path, owner).headers
+    assert set(tasks["get"]["responses"]["200"]["headers"]) == {"ETag"}
+    for operation in (tasks["patch"], tasks["delete"], page["paths"]["/tasks/{task_id}/assign"]["post"]):
+        assert "If-Match" in [parameter["name"] for parameter in operation["parameters"]]
+    refused = api.call("DELETE", path, owner, headers={"If-Match": "nonsense"})
+    assert refused.get_json()["type"].endswith(tasks["delete"]["responses"][str(refused.status_code)]["description"])
+
+
+def test_every_operation_may_find_the_database_busy(page: dict[str, Any]) -> None:
+    for methods in page["paths"].values():
+        for operation in methods.values():
+            assert "database-busy" in operation["responses"]["503"]["description"]
+
+
+def test_patterns_are_regular_expressions_of_the_description_too(page: dict[str, Any]) -> None:
+    r"""JSON Schema means ECMA-262's, which knows neither \A nor \Z."""
+    patterns = re.findall(r'"pattern": ?"([^"]*)"', json.dumps(page))
+    assert patterns
+    assert not [pattern for pattern in patterns if re.search(r"\\[AZ]", pattern)]
+
+
 def test_every_problem_an_operation_names_is_in_the_catalogue() -> None:
     assert {slug for operation in OPERATIONS for slug in slugs(operation)} <= set(CATALOGUE)

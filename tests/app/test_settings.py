@@ -43,6 +43,7 @@ def test_lists_flags_and_numbers_are_read_from_text() -> None:
         ("DATABASE_URL", ""),
         ("TRUSTED_PROXIES", "the-edge"),
         ("CORS_ORIGINS", "https://a.example/"),
+        ("CORS_ORIGINS", "https://a.example\nb.example"),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name_and_not_shown(name: str, value: str) -> None:

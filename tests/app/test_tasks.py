@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
 import pytest
 
 from tests.app.world import Api
@@ -72,6 +76,30 @@ def test_if_match_writes_only_over_the_version_that_was_read(api: Api) -> None:
     assert patch("nonsense", "3") == 422
     read = api.get(path, owner)
     assert (read.get_json()["title"], read.headers["ETag"]) == ("any", '"3"')
+
+
+RACES = {"DELETE": ("", None), "PATCH": ("", {"title": "late"}), "POST": ("/assign", {"assignee_id": None})}
+
+
+@pytest.mark.parametrize("method", RACES)
+@pytest.mark.parametrize(("tag", "status"), [(None, 404), ('"1"', 412)])
+def test_a_write_that_loses_against_a_deletion_finds_no_task_unless_it_asked_for_a_version(
+    api: Api, method: str, tag: str | None, status: int
+) -> None:
+    action, body = RACES[method]
+    owner = api.person()
+    task_id = api.task(owner)["id"]
+    headers = {} if tag is None else {"If-Match": tag}
+    with psycopg.connect(api.database_url) as rival, ThreadPoolExecutor(1) as pool:
+        rival.execute("delete from tasks where id = %s", (task_id,))
+        late = pool.submit(api.call, method, f"/tasks/{task_id}{action}", owner, json=body, headers=headers)
+        blocked = "select count(*) from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))"
+        deadline = time.monotonic() + 10
+        while rival.execute(blocked).fetchone() == (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        rival.commit()
+        assert late.result(10).status_code == status
 
 
 def test_a_deleted_task_is_gone(api: Api) -> None:
