@@ -1,18 +1,20 @@
 """Two levels of cache: this process for two seconds, Valkey for thirty, and one computation at a time.
 
-Keys in Valkey carry the owner's version, which every write of the owner's data raises: a value computed before a write
-and stored after it lands under a version nobody reads. Another process may show its own level for two seconds more.
+Keys in Valkey carry the owner's version, which every write of the owner's data replaces: a value computed before a
+write and stored after it lands under a version nobody reads. Another process may show its own level for two seconds
+more.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
 
-from app.call import remaining_s
+from app.call import DEADLINE_S, remaining_s
 from app.expiring import Expiring
 from app.metrics import Metrics
 from app.problems import Problem
@@ -21,6 +23,9 @@ from app.valkey import Valkey, ValkeyDown
 T = TypeVar("T")
 L1_S = 2.0
 L2_S = 30
+# No version comes twice, and "0", for none, comes back only when all that was stored under it has gone: a value is
+# stored within a request's deadline of the look at its version.
+VERSION_S = 2 * (L2_S + int(DEADLINE_S))
 MAX_ENTRIES = 20_000
 STRIPES = 1024
 
@@ -93,8 +98,9 @@ class Cache:
             self._writes[owner % STRIPES] += 1
             self._own.drop(key)
             self._flights.pop(key, None)
+        version = secrets.randbits(62)  # a number: a release that still counts versions up must be able to
         try:
-            self._valkey.run(lambda client: client.incr(_version_key(owner)))
+            self._valkey.run(lambda client: client.set(_version_key(owner), version, ex=VERSION_S))
         except ValkeyDown:
             self._counts["l2", "error"].inc()  # stale there for 30 s at most
 

@@ -1,8 +1,9 @@
 """Rate limits: token buckets kept in Valkey by one atomic script, drawn from in small batches.
 
 A script call for each request would cost a fifth of the request's CPU budget, so a process leases permits in batches
-of a thirtieth of the minute's limit and spends them by itself: limits of 30 or less are exact, larger ones are off by
-one batch a process at most. Without Valkey each process keeps the bucket on its own, at half the limit for logins.
+of a thirtieth of the minute's limit and spends them by itself: limits below 60 are exact (batches of one), larger
+ones are off by one batch a process at most. Without Valkey each process keeps the bucket on its own, at half the limit
+for logins.
 """
 
 from __future__ import annotations

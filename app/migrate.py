@@ -166,14 +166,26 @@ def _apply_with_retries(connection: psycopg.Connection, file: Migration, report:
             return
 
 
+@contextmanager
+def _unhurried(connection: psycopg.Connection) -> Iterator[None]:
+    """Time for a concurrent build: it waits for every older transaction, by a lock that lock_timeout would end."""
+    connection.execute(f"set statement_timeout = '{BUILD_TIMEOUT}'")
+    connection.execute("set lock_timeout = 0")
+    try:
+        yield
+    finally:
+        if not connection.broken:
+            connection.execute(f"set statement_timeout = '{STATEMENT_TIMEOUT}'")
+            connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT}'")
+
+
 def _apply(connection: psycopg.Connection, file: Migration) -> None:
     record = (file.version, file.sha256)
     if file.sql.startswith(NO_TRANSACTION):
-        connection.execute(f"set statement_timeout = '{BUILD_TIMEOUT}'")
-        for statement in file.statements:
-            connection.execute(statement)
-        connection.execute(RECORD, record)
-        connection.execute(f"set statement_timeout = '{STATEMENT_TIMEOUT}'")
+        with _unhurried(connection):
+            for statement in file.statements:
+                connection.execute(statement)
+            connection.execute(RECORD, record)
         return
     with connection.transaction():
         connection.execute(file.sql)

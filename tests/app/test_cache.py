@@ -11,7 +11,8 @@ import msgspec
 import pytest
 import redis
 
-from app.cache import Cache
+from app.cache import L2_S, Cache
+from app.call import DEADLINE_S
 from app.expiring import Expiring
 from app.metrics import Metrics
 from app.valkey import Valkey
@@ -136,6 +137,27 @@ def test_values_in_valkey_go_by_themselves(make: Callable[[], Cache], redis_url:
     read(make(), Source())
     with redis.Redis.from_url(redis_url) as client:
         assert 0 < client.ttl(f"cache:{{{OWNER}}}:value:{OWNER}:0") <= 30
+
+
+def test_versions_in_valkey_go_by_themselves_after_every_value_under_them(
+    make: Callable[[], Cache], redis_url: str
+) -> None:
+    make().wrote("value", OWNER)
+    with redis.Redis.from_url(redis_url) as client:
+        assert L2_S + DEADLINE_S < client.ttl(f"cache:{{{OWNER}}}:version") <= 3600
+
+
+def test_a_version_that_has_gone_does_not_come_back(make: Callable[[], Cache], redis_url: str) -> None:
+    """A value stored just before its version went must not be read under a later one."""
+    source = Source()
+    cache = make()
+    cache.wrote("value", OWNER)
+    assert read(cache, source) == 1
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(f"cache:{{{OWNER}}}:version")
+    source.number = 2
+    cache.wrote("value", OWNER)
+    assert read(cache, source) == 2
 
 
 def test_without_valkey_the_process_caches_alone() -> None:

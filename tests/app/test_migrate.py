@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,15 @@ import psycopg
 import pytest
 
 from app import schema
-from app.migrate import DatabaseUnreachable, MigrationError, level, migrate, read_migrations
+from app.migrate import (
+    LOCK_TIMEOUT,
+    STATEMENT_TIMEOUT,
+    DatabaseUnreachable,
+    MigrationError,
+    level,
+    migrate,
+    read_migrations,
+)
 
 FILES = {"0001_a.sql": "create table a (id int);", "0002_b.sql": "create table b (id int);"}
 
@@ -118,6 +127,33 @@ def test_a_lock_that_is_not_free_is_tried_again(url: str, tmp_path: Path) -> Non
             assert level_reached.result(10) == 3
     assert lines[0].startswith("0003_c.sql: lock not free within 500ms, trying again in")
     assert lines[-1] == "applied 0003_c.sql"
+
+
+def test_a_concurrent_build_waits_for_an_older_transaction_and_leaves_the_limits_as_they_were(
+    url: str, tmp_path: Path
+) -> None:
+    """Held for longer than a statement in a transaction would wait for a lock."""
+    directory = write(tmp_path / "m", FILES)
+    run(url, directory)
+    limits = "create table limits as select current_setting('lock_timeout') a, current_setting('statement_timeout') b;"
+    build = "-- no transaction\ncreate index concurrently a_id on a (id);\n"
+    write(directory, {"0003_c.sql": build, "0004_d.sql": limits})
+    with psycopg.connect(url, autocommit=True) as watcher, psycopg.connect(url) as holder:
+        holder.execute("insert into a values (1)")
+        with ThreadPoolExecutor(1) as pool:
+            lines = pool.submit(run, url, directory)
+            waiting = (
+                "select count(*) from pg_stat_activity "
+                "where datname = current_database() and wait_event_type = 'Lock' and query ~ 'concurrently'"
+            )
+            deadline = time.monotonic() + 10
+            while watcher.execute(waiting).fetchone() == (0,):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            time.sleep(0.8)
+            holder.rollback()
+            assert lines.result(10) == ["applied 0003_c.sql", "applied 0004_d.sql"]
+        assert watcher.execute("select * from limits").fetchone() == (LOCK_TIMEOUT, STATEMENT_TIMEOUT)
 
 
 def test_an_unreachable_database_is_one_clear_error() -> None:
