@@ -39,8 +39,8 @@ def judge_share(objective: Objective, bad: int, total: int, blocks: Blocks = (),
 
     For latency, `total` counts the answers that did not fail and `bad` those of them over the threshold; for errors
     and availability all requests and the failed ones. `blocks` are the same counts by second; without them the bounds
-    are those of independent requests. Under `floor` requests the outcome is inconclusive. Raises ValueError for an
-    objective that is not a share and for bad > total.
+    are those of independent requests. Under `floor` requests nothing passes; what is surely missed fails all the same.
+    Raises ValueError for an objective that is not a share and for bad > total.
     """
     if objective.kind not in SHARES:
         raise ValueError(f"{objective.name} is an amount ({objective.kind}); judge it with judge_amount")
@@ -48,10 +48,10 @@ def judge_share(objective: Objective, bad: int, total: int, blocks: Blocks = (),
         return _judgement(objective, Outcome.ERROR, NO_COUNTS)
     sample = _sample(bad, total, blocks)
     allowed = 1 - objective.target
-    if total < floor:
-        outcome, reason = Outcome.INCONCLUSIVE, f"no share is judged under {floor:,} requests: inconclusive"
-    elif sample.bounds.lower > allowed:
+    if sample.bounds.lower > allowed:
         outcome, reason = Outcome.FAIL, f"{_reason(objective, sample.bounds, Outcome.FAIL)}: fail"
+    elif total < floor:
+        outcome, reason = Outcome.INCONCLUSIVE, f"no share passes on fewer than {floor:,} requests: inconclusive"
     elif sample.bounds.upper <= allowed:
         outcome, reason = Outcome.PASS, f"{_reason(objective, sample.bounds, Outcome.PASS)}: pass"
     else:

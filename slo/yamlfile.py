@@ -48,7 +48,7 @@ class Duration(float):
     @classmethod
     def parse(cls, text: object) -> Duration:
         """Read "10s"; raises ValueError for anything else, a number without a unit included."""
-        if not isinstance(text, str) or not re.match(DURATION_PATTERN, text):
+        if not isinstance(text, str) or not re.fullmatch(DURATION_PATTERN, text):
             raise ValueError(
                 f"{text} is not a duration; write a number and its unit, such as 250ms, 10s, 5m, 1h or 30d"
             )

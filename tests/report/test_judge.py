@@ -94,7 +94,7 @@ def test_too_short_a_run_says_so_once(judged: Judged) -> None:
     result = judged(replace(example.recording(), cells=cells, blocks=blocks))
     assert (
         "Three of four targets not settled: 95 % of requests under 200 ms; 99 % of requests under 500 ms; "
-        "errors under 0.1 % (no share is judged under 3,000 requests). "
+        "errors under 0.1 % (no share passes on fewer than 3,000 requests). "
     ) in result.headline
 
 

@@ -99,7 +99,11 @@ BURST = [(0, 1000)] * 59 + [(40, 1000)]
         ),
         (
             judge_share(P95, 5, 2999, floor=3000),
-            "99.833 % of 2,999 answers came under 200 ms; no share is judged under 3,000 requests: inconclusive",
+            "99.833 % of 2,999 answers came under 200 ms; no share passes on fewer than 3,000 requests: inconclusive",
+        ),
+        (
+            judge_share(P95, 2999, 2999, floor=3000),
+            ("0 % of 2,999 answers came under 200 ms; with 95 % confidence at most 0.1 %, the target is 95 %: fail"),
         ),
         (judge_share(ERRORS, 0, 0), "no requests were counted, so nothing can be said: error"),
         (judge_amount(RATE, 1003.4), "1,003 successful requests per second, the target is 1,000: pass"),

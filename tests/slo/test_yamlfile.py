@@ -59,6 +59,13 @@ def test_durations_are_a_number_and_a_unit(text: str, seconds: float) -> None:
     assert seconds == msgspec.json.decode(msgspec.json.encode([Duration.parse(text)], enc_hook=float))[0]
 
 
+@pytest.mark.parametrize("text", ["10s\n", " 10s", "10 s", "s", ""])
+def test_a_duration_has_nothing_around_it(text: str) -> None:
+    """A newline at its end included."""
+    with pytest.raises(ValueError, match="is not a duration; write a number and its unit"):
+        Duration.parse(text)
+
+
 STEP = "name: x\nsteps:\n  - weight: 5\n"
 
 REFUSALS = [
