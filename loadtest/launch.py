@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -23,11 +24,15 @@ import msgspec
 from loadtest.errors import LoadError
 from loadtest.profile import Profile, check_headers
 from loadtest.recording import Recording, Second
+from loadtest.tokens import check_lasting
 
 RUN, LIVE, RECORDING, LOG = "run.json", "live.jsonl", "recording.json", "generator.log"
 REACH_S = 5.0  # to reach the target before anything starts
 START_S = 30.0  # for the child to import Locust and read its tokens, on a busy machine
 STOP_S = 5.0  # for a stopped child to collect the answers that are under way
+
+
+SPARE_FILES = 200  # file descriptors beside those of the requests in flight
 
 
 class BadRun(LoadError):  # noqa: N818 - named for what it reports
@@ -100,6 +105,11 @@ class LoadRun:
         """The child's exit code, None while it runs."""
         return self._process.poll()
 
+    @property
+    def overdue(self) -> bool:
+        """Whether the run outlived its own plan; `wait` raises then."""
+        return time.monotonic() > self._deadline
+
     def stop(self) -> None:
         """End the run now; the child writes what it has, marked as interrupted."""
         if self._process.poll() is not None:
@@ -138,7 +148,7 @@ class LoadRun:
 def launch(config: RunConfig) -> LoadRun:
     """Start the generator.
 
-    Raises BadRun and TargetUnreachable.
+    Raises BadRun, TokensError and TargetUnreachable.
     """
     _check(config)
     out = Path(config.out_dir)
@@ -175,6 +185,11 @@ def read_recording(run_dir: Path) -> Recording:
 
 
 def _check(config: RunConfig) -> None:
+    if "@" in config.target:  # first, and not shown: what stands before it is a secret
+        raise BadRun(
+            "the target holds credentials, which would end up in reports; leave out what stands before the @, "
+            "and give them as --header 'Authorization: ...'"
+        )
     url = urlsplit(config.target)
     try:
         port = url.port or (443 if url.scheme == "https" else 80)
@@ -187,14 +202,27 @@ def _check(config: RunConfig) -> None:
             f"target {config.target!r} is no http:// or https:// address of a server; "
             "give scheme, host and port, and leave paths to the journeys"
         )
-    if config.profile.journeys == "tasks" and config.tokens_path is None:
-        raise BadRun(
-            f"profile {config.profile.name!r} sends the task API's own journeys, which need tokens: "
-            "run `primetrade db seed` and give its file as --tokens, or use a profile that declares journeys"
-        )
+    if config.profile.journeys == "tasks":
+        if config.tokens_path is None:
+            raise BadRun(
+                f"profile {config.profile.name!r} sends the task API's own journeys, which need tokens: "
+                "run `primetrade db seed` and give its file as --tokens, or use a profile that declares journeys"
+            )
+        check_lasting(Path(config.tokens_path), time.time() + config.longest_s())
+    _check_files(config.profile)
     try:
         socket.create_connection((url.hostname, port), timeout=REACH_S).close()
     except OSError as exc:
         raise TargetUnreachable(
             f"target {config.target} cannot be reached: {exc.strerror or exc}; start it, or give another --target"
         ) from exc
+
+
+def _check_files(profile: Profile) -> None:
+    """The child raises the soft limit; what the hard one lacks would look like failures of the target."""
+    wanted, (_, hard) = profile.max_in_flight + SPARE_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise BadRun(
+            f"max_in_flight: {profile.max_in_flight:,} takes {wanted:,} open files, and {hard:,} are allowed here; "
+            "raise the hard limit (ulimit -Hn), or lower max_in_flight with rate or timeout_s in a profile of your own"
+        )

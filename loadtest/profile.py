@@ -56,8 +56,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ramp_s: Seconds = 0  # of the warm-up: the rate rises from 0
     cooldown_s: Seconds = 0
     max_steady_s: int = 0  # where a run may be told to go on; 0: steady_s
-    timeout_s: Positive = 10.0  # from the send
-    max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 2000
+    timeout_s: Positive = 5.0  # from the send
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 6000  # at least rate x timeout_s
     logins_per_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0  # built-in journeys only, in the warm-up
     journeys: Literal["tasks"] | tuple[Journey, ...] = "tasks"
 
@@ -73,7 +73,16 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not self.journeys:
             raise ValueError('journeys: none given; declare at least one, or write "tasks"')
         if self.logins_per_s > self.rate:
-            raise ValueError(f"logins_per_s: {self.logins_per_s} is more than rate: {self.rate}; lower it")
+            raise ValueError(
+                f"logins_per_s: {self.logins_per_s} is more than rate: {self.rate}; lower it, or raise rate"
+            )
+        if self.rate * self.timeout_s > self.max_in_flight:
+            # Else a service that hangs would be dropped requests, an invalid run, where it has to be a failed one.
+            raise ValueError(
+                f"max_in_flight: {self.max_in_flight:,} is less than the {self.rate * self.timeout_s:,.0f} requests in "
+                f"flight when none is answered, {self.rate:g}/s x timeout_s: {self.timeout_s:g}; raise it (10,000 at "
+                "most), or lower rate or timeout_s"
+            )
 
 
 def read_profile(name_or_path: str) -> Profile:
@@ -92,6 +101,15 @@ def read_profile(name_or_path: str) -> Profile:
         return load(path, Profile)
     except YamlFileError as exc:
         raise ProfileError(str(exc)) from exc
+
+
+def changed(profile: Profile, **fields: object) -> Profile:
+    """`profile` with other values of `fields`. Raises ProfileError where they break its rules."""
+    try:
+        return msgspec.structs.replace(profile, **fields)
+    except ValueError as exc:
+        given = ", ".join(f"{name}: {value}" for name, value in fields.items())
+        raise ProfileError(f"profile {profile.name!r} does not go with {given}: {exc}") from exc
 
 
 def names() -> list[str]:

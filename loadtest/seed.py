@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,8 +87,9 @@ def seed(  # noqa: PLR0913 - what may be chosen, all but three by default
         raise SeedError("the database has no tables: run `primetrade db migrate` first") from exc
     except psycopg.Error as exc:
         raise SeedError(f"seeding failed and changed nothing: {str(exc).strip()}") from exc
+    expires_at = time.time() + TOKEN_TTL_S  # the first one is issued no earlier
     found = [SeededUser(i, email, issue(i, "user", keys, TOKEN_TTL_S), tuple(ids)) for i, email, ids in rows]
-    tokens = Tokens(password, tuple(found))
+    tokens = Tokens(password, tuple(found), expires_at)
     write_tokens(tokens_path, tokens)
     report(f"{'seeded' if fresh else 'already seeded'}: {users:,} users, {users * tasks_per_user:,} tasks")
     return tokens

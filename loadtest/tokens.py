@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,7 @@ class Tokens(msgspec.Struct, frozen=True):
 
     password: str
     users: tuple[SeededUser, ...]
+    expires_at: float  # Unix seconds; no access token here is good for longer
 
 
 class TokensError(LoadError):
@@ -51,3 +53,14 @@ def read_tokens(path: Path) -> Tokens:
     if len(tokens.users) < 2 or not all(user.task_ids for user in tokens.users):
         raise TokensError(f"{path}: fewer than two users with tasks; seed more with `primetrade db seed`")
     return tokens
+
+
+def check_lasting(path: Path, until: float) -> None:
+    """Raise TokensError when the file cannot be used, or its tokens may be refused before `until` (Unix seconds)."""
+    expires_at = read_tokens(path).expires_at
+    if expires_at < until:
+        ends, wanted = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC" for at in (expires_at, until))
+        raise TokensError(
+            f"{path}: its tokens expire at {ends}, and this run may last until {wanted}; "
+            "`primetrade db seed` writes fresh ones"
+        )

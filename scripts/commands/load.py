@@ -80,12 +80,12 @@ def run(profile: str, target: str, slo_path: Path, *, as_json: bool, **chosen: o
 
     targets = read_targets(slo_path)
     config = _config(profile, target.rstrip("/"), targets.thresholds_ms(), chosen)
-    progress = _Progress()
-    progress.say(f"{config.profile.rate:g} requests/s on {config.target}; reports in {config.out_dir}")
+    progress = Progress()
     try:
         with launch(config) as load:
+            progress.say(f"{config.profile.rate:g} requests/s on {config.target}; reports in {config.out_dir}")
             try:
-                recording = _follow(load, progress)
+                recording = follow(load, progress)
             except (KeyboardInterrupt, SystemExit):
                 progress.say("stopping; what was measured is kept")
                 load.stop()
@@ -113,16 +113,14 @@ def report(run_dir: Path, slo_path: Path, *, as_json: bool) -> int:
 
 
 def _config(profile: str, target: str, thresholds_ms: tuple[float, ...], chosen: dict[str, object]) -> RunConfig:
-    import msgspec  # noqa: PLC0415 - `--help` stays fast
-
-    from loadtest.launch import RunConfig  # noqa: PLC0415
-    from loadtest.profile import read_profile  # noqa: PLC0415
+    from loadtest.launch import RunConfig  # noqa: PLC0415 - `--help` stays fast
+    from loadtest.profile import changed, read_profile  # noqa: PLC0415
 
     found = read_profile(profile)
     if chosen["rate"] is not None:
-        found = msgspec.structs.replace(found, rate=chosen["rate"])
+        found = changed(found, rate=chosen["rate"])
     if chosen["steady"] is not None:
-        found = msgspec.structs.replace(found, steady_s=_seconds(str(chosen["steady"])), max_steady_s=0)
+        found = changed(found, steady_s=_seconds(str(chosen["steady"])), max_steady_s=0)
     out = chosen["out"] or Path("reports") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{found.name}"
     headers = chosen["headers"]
     assert isinstance(headers, tuple)
@@ -154,7 +152,7 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-class _Progress:
+class Progress:
     """One line a second, rewritten in place on a terminal; every fifth one elsewhere."""
 
     def say(self, line: str) -> None:
@@ -172,8 +170,9 @@ class _Progress:
             self.say(line)
 
 
-def _follow(load: LoadRun, progress: _Progress) -> Recording:
-    while load.poll() is None:
+def follow(load: LoadRun, progress: Progress) -> Recording:
+    """Show each second until the run is over. Raises GeneratorDied, also when it outlived its plan."""
+    while load.poll() is None and not load.overdue:
         for second in load.seconds():
             progress.show(second)
         time.sleep(FOLLOW_S)

@@ -14,7 +14,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from loadtest.launch import GeneratorDied, LoadRun, RunConfig
+from loadtest.profile import Profile
 from loadtest.recording import Recording
+from scripts.commands.load import Progress, follow
 from scripts.commands.load import command as load
 
 PROFILE = """
@@ -123,6 +126,8 @@ def test_an_interrupted_run_reports_what_it_has_and_ends_with_130(server: Any, s
         (("run", "smoke", "--target", "x", "--steady", "60"), "60 is not a duration"),
         (("run", "smoke", "--target", "x", "--steady", "0.5s"), "not a whole number of seconds"),
         (("run", "smoke", "--target", "x", "--rate", "0"), "Invalid value for '--rate'"),
+        (("run", "smoke", "--target", "x", "--rate", "1"), "logins_per_s: 2.0 is more than rate: 1.0"),
+        (("run", "load", "--target", "x", "--rate", "1300"), "6,000 is less than the 6,500 requests in flight"),
         (("report", "nowhere"), "give the folder of a finished run"),
     ],
 )
@@ -131,6 +136,28 @@ def test_a_bad_command_is_refused_with_exit_2(words: tuple[str, ...], expected: 
     done = run(*words)
     assert 2 == done.returncode
     assert expected in " ".join(done.stderr.split())
+
+
+def test_a_generator_that_outlives_its_plan_is_stopped(tmp_path: Path) -> None:
+    """A child that only waits, and a plan whose end has come: nobody watches it for ever."""
+    (tmp_path / "generator.log").touch()
+    config = RunConfig(Profile(name="past", rate=1, steady_s=-3600), "http://127.0.0.1:1", str(tmp_path))
+    with (
+        subprocess.Popen(["sleep", "20"]) as process,
+        LoadRun(config, process) as late,
+        pytest.raises(GeneratorDied, match="outlived its plan and was stopped"),
+    ):
+        follow(late, Progress())
+    assert -signal.SIGTERM == process.returncode
+
+
+def test_a_limit_on_open_files_that_is_too_low_is_refused(shop: Path) -> None:
+    """Connections that cannot be opened would look like failures of the target."""
+    words = command(*run_words(shop, "http://127.0.0.1:1"))
+    limited = ["sh", "-c", 'ulimit -n 1000 && exec "$@"', "sh", *words]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=60, check=False)
+    assert 2 == done.returncode
+    assert "6,000 takes 6,200 open files, and 1,000 are allowed here" in " ".join(done.stderr.split())
 
 
 def test_our_profiles_are_listed() -> None:

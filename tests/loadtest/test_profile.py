@@ -46,6 +46,7 @@ def test_a_profile_declares_journeys_for_an_api_that_is_not_ours(tmp_path: Path)
         (PLAIN + "warmup_s: 2\nramp_s: 3\n", "mine.yaml:5: ramp_s: 3 is more than warmup_s"),
         (PLAIN + "journeys: []\n", "mine.yaml:4: journeys: none given"),
         (PLAIN + "logins_per_s: 11\n", "mine.yaml:4: logins_per_s: 11.0 is more than rate"),
+        (PLAIN + "max_in_flight: 49\n", "mine.yaml:4: max_in_flight: 49 is less than the 50 requests in flight"),
         (
             PLAIN + "journeys:\n  - name: a\n    path: nowhere\n",
             "mine.yaml:6: journeys[0].path: 'nowhere' is not a path",

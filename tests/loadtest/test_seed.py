@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +32,11 @@ def query(url: str, sql: str) -> list[tuple[object, ...]]:
         return connection.execute(sql).fetchall()
 
 
+def jwt_expiry(token: str) -> int:
+    payload = token.split(".")[1]
+    return int(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])
+
+
 def seeded(url: str, path: Path, **settings: object) -> tuple[Tokens, list[str]]:
     said: list[str] = []
     sizes: dict[str, object] = {"users": 40, "tasks_per_user": 5}
@@ -41,6 +48,7 @@ def test_seeding_makes_users_who_can_log_in_and_own_their_tasks(database_url: st
     tokens, said = seeded(database_url, tmp_path / "tokens.json")
     assert ["seeded: 40 users, 200 tasks"] == said
     assert tokens == read_tokens(tmp_path / "tokens.json")
+    assert tokens.expires_at <= min(jwt_expiry(user.token) for user in tokens.users) + 1
     ((stored,),) = query(database_url, "select distinct password_hash from users")
     assert PasswordHasher().verify(str(stored), tokens.password)
     owners = dict(query(database_url, "select id, user_id from tasks"))

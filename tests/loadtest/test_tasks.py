@@ -19,6 +19,7 @@ TOKENS = Tokens(
         SeededUser(i, f"u{i}@example.test", f"token-{i}", tuple(range(i * 100, i * 100 + 50)))
         for i in range(1, USERS + 1)
     ),
+    expires_at=2e9,
 )
 
 
@@ -140,7 +141,8 @@ def test_the_tokens_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     [
         (None, "cannot be read"),
         ("{}", "not a tokens file"),
-        ('{"password":"p","users":[]}', "fewer than two users with tasks"),
+        ('{"password":"p","users":[]}', "not a tokens file.*expires_at"),
+        ('{"password":"p","users":[],"expires_at":1}', "fewer than two users with tasks"),
     ],
 )
 def test_a_tokens_file_that_cannot_serve_is_refused(tmp_path: Path, text: str | None, expected: str) -> None:
