@@ -33,7 +33,7 @@ from loadtest.arrivals import SCHEDULES, ramped
 from loadtest.connections import Connections
 from loadtest.declared import Declared
 from loadtest.dispatcher import Dispatcher, Fire
-from loadtest.launch import LIVE, RECORDING, STOP_S, RunConfig
+from loadtest.launch import LIVE, RECORDING, SPARE_FILES, STOP_S, RunConfig
 from loadtest.recorder import Recorder
 from loadtest.recording import SCHEMA, Recording
 from loadtest.request import Journeys
@@ -43,7 +43,6 @@ from loadtest.timeline import Timeline
 LIVE_AFTER_S: Final = 0.25  # a second's line is written that long after it: most of its answers are in by then
 WATCH_S: Final = 0.1
 PRIORITY: Final = -10
-SPARE_FILES: Final = 200  # file descriptors beside those of the requests in flight
 
 
 class Run:
@@ -67,7 +66,7 @@ class Run:
         profile = self.config.profile
         _quieten_gc()
         self.epoch = time.time()
-        side = [gevent.spawn(self._watch), gevent.spawn(self._live)]
+        side = [gevent.spawn(loop) for loop in (self._watch, self._look, self._live)]
         self.dispatcher.run(ramped(SCHEDULES[profile.arrivals](profile.rate, self.config.seed), profile.ramp_s))
         self.dispatcher.drain(STOP_S / 2 if self.interrupted else profile.timeout_s + 1)
         gevent.killall(side)
@@ -97,6 +96,13 @@ class Run:
             if os.getppid() != parent and not self.interrupted:
                 self.interrupt()
             gevent.sleep(WATCH_S)
+
+    def _look(self) -> None:
+        """Sample how many judged requests are in flight, to the last answer."""
+        judged = self.dispatcher.judged
+        while self.dispatcher.now() < self.timeline.steady_end or judged.number:
+            gevent.sleep(max(0.0, judged.due - self.dispatcher.now()))
+            judged.look(self.dispatcher.now())
 
     def _live(self) -> None:
         while True:
@@ -137,7 +143,7 @@ class Run:
             service=histogram.encode(histogram.merge(c.service for c in cells.values())),
             lag=histogram.encode(recorder.lag),
             failures=tuple(failure.frozen(*key) for key, failure in recorder.failures().items()),
-            generator=recorder.generator(seconds, self._steady_cpu_s(), self.dispatcher.now()),
+            generator=recorder.generator(seconds, self._steady_cpu_s(), self.dispatcher.judged),
             interrupted=self.interrupted,
         )
 
@@ -202,9 +208,8 @@ def _precede() -> None:
 
 def _allow_files(wanted: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+    if soft != resource.RLIM_INFINITY and soft < wanted:  # launch refuses a run that the hard limit does not allow
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 if __name__ == "__main__":

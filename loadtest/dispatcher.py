@@ -11,6 +11,7 @@ import gevent  # type: ignore[import-untyped]  # ships no types
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
 from loadtest.connections import Connections
+from loadtest.in_flight import InFlight
 from loadtest.launch import RunConfig
 from loadtest.recorder import Flight, Recorder
 from loadtest.request import Journeys, Request, header_lines, wire
@@ -66,6 +67,7 @@ class Dispatcher:
         self._connections = connections
         self._fire = fire
         self.outstanding = 0
+        self.judged = InFlight(self._timeline.steady_start, config.seed)  # those that count for the verdict
         self._outcomes: list[Outcome] = []
         self._epoch = time.perf_counter()
 
@@ -124,12 +126,15 @@ class Dispatcher:
 
     def _exchange(self, intended: float, request: Request, arm: Arm) -> None:
         raw = wire(request, arm.lines)
+        counts = int(self._timeline.judged(intended))
         flight = Flight(request.route, intended, self.now())
+        self.judged.change(counts, self.now())
         self._recorder.sent(flight, self.outstanding)
         slot, size, example = arm.name, 0, ""
         try:
             answer = self._connections.exchange(raw, request.method)
             done = self.now()
+            self.judged.change(-counts, self.now())
             slot, size = answer.slot or arm.name, len(answer.body)
             kind = request.check(answer.status, answer.body)
             if done - flight.sent > self._timeout_s:
@@ -138,6 +143,7 @@ class Dispatcher:
                 example = f"{answer.status} {answer.body[:200].decode(errors='replace')}"
         except (OSError, HTTPParseError) as exc:
             done = self.now()
+            self.judged.change(-counts, self.now())
             kind, example = _kind(exc), f"{type(exc).__name__}: {exc}"
         self.outstanding -= 1
         self._outcomes.append(Outcome(flight, request.method, slot, done, size, kind, example))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from loadtest import histogram
-from loadtest.gauge import Gauge
+from loadtest.in_flight import InFlight
 from loadtest.recording import Block, Generator, Second
 from loadtest.tally import CellTally, FailureTally, OverCounts, SecondTally
 from loadtest.timeline import Timeline
@@ -29,7 +29,7 @@ class Recorder:
 
     def __init__(self, timeline: Timeline, thresholds_ms: Sequence[float]) -> None:
         self.timeline = timeline
-        self.gauge = Gauge()
+        self.unfinished = 0  # judged requests without an answer so far
         self.peak = 0
         self.failed_s = 0.0
         self.lag = histogram.new()
@@ -54,7 +54,7 @@ class Recorder:
         second.lags.append(lag_s)
         if self.timeline.judged(flight.intended):
             histogram.record(self.lag, lag_s)
-            self.gauge.change(+1, flight.sent)
+            self.unfinished += 1
             self.peak = max(self.peak, in_flight)
 
     def ok(self, flight: Flight, slot: str, done: float) -> None:
@@ -64,7 +64,7 @@ class Recorder:
         second.add_ok(response_s)
         second.responses.append(response_s)
         if self.timeline.judged(flight.intended):
-            self.gauge.change(-1, done)
+            self.unfinished -= 1
             cell = self._cell(flight.route, slot)
             cell.add_ok(response_s)
             histogram.record(cell.response, response_s)
@@ -75,7 +75,7 @@ class Recorder:
         """A wrong answer came, or none; its time goes into no latency."""
         self._answered(flight, slot).failed += 1
         if self.timeline.judged(flight.intended):
-            self.gauge.change(-1, done)
+            self.unfinished -= 1
             self.failed_s += done - flight.sent
             self._cell(flight.route, slot).failed += 1
             self._block(flight).failed += 1
@@ -107,9 +107,8 @@ class Recorder:
         """Judged failures by kind, route and slot, the most frequent first."""
         return dict(sorted(self._failures.items(), key=lambda item: -item[1].count))
 
-    def generator(self, seconds: Sequence[Second], cpu_s: float, now: float) -> Generator:
+    def generator(self, seconds: Sequence[Second], cpu_s: float, sampled: InFlight) -> Generator:
         """How well the generator kept its own schedule over the steady phase."""
-        self.gauge.change(0, now)
         steady = [s for s in seconds if s.phase == "steady"]
         length = self.timeline.steady_end - self.timeline.steady_start
         return Generator(
@@ -118,9 +117,10 @@ class Recorder:
             lag_p99_ms=histogram.percentile_ms(self.lag, 99),
             worst_second_lag_p99_ms=max((s.lag_p99_ms for s in steady), default=0.0),
             dropped=sum(s.dropped for s in steady),
-            unfinished=self.gauge.now,
-            mean_in_flight=self.gauge.area / length if length > 0 else 0.0,
-            in_flight_samples=self.gauge.changes,
+            unfinished=self.unfinished,
+            mean_in_flight=sampled.mean(length),
+            in_flight_samples=sampled.count,
+            in_flight_deviation=sampled.deviation,
             max_in_flight=self.peak,
             failed_s=self.failed_s,
         )

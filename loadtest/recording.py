@@ -88,10 +88,11 @@ class Generator(msgspec.Struct, frozen=True):
     worst_second_lag_p99_ms: float
     dropped: int
     unfinished: int  # sent, but without an answer when the run ended
-    mean_in_flight: float  # kept by a gauge beside the latencies, for Little's law
-    in_flight_samples: int  # changes of that gauge
+    mean_in_flight: float  # of judged requests, by looks on a timer and by no latency, for Little's law
+    in_flight_samples: int  # those looks
     max_in_flight: int
     failed_s: float = 0.0  # time failed requests were in flight, in sum: `service` holds the ok answers only
+    in_flight_deviation: float = 0.0  # standard deviation of the looks
 
 
 class Recording(msgspec.Struct, frozen=True):
