@@ -120,7 +120,7 @@ class Targets(msgspec.Struct, frozen=True):
     objectives: tuple[Objective, ...]
     routes: tuple[RouteObjective, ...]
     excluded_routes: tuple[str, ...]  # probes and metrics: never counted as requests
-    traffic_floor: int  # requests under which no share is judged
+    traffic_floor: int  # requests under which no share passes
 
     def thresholds_ms(self) -> tuple[float, ...]:
         """Every latency bound in use, ascending, in milliseconds: what a recorder must count exactly."""

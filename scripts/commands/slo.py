@@ -58,7 +58,7 @@ def show(path: Path, as_json: bool) -> None:
         table.add_row(route.objective().name, route.objective().says, route.objective().judged_by)
     out.print(table, markup=False)
     say(f"Never counted: {', '.join(targets.excluded_routes) or 'nothing'}.")
-    say(f"No share is judged under {targets.traffic_floor:,} requests.")
+    say(f"No share passes on fewer than {targets.traffic_floor:,} requests.")
 
 
 @command.command()

@@ -6,11 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
 from loadtest.errors import LoadError
 from loadtest.launch import RunConfig, launch
-from loadtest.profile import ProfileError, read_profile
+from loadtest.profile import ProfileError, changed, read_profile
 from scripts.release.errors import ReleaseError
 from scripts.release.slots import Load, Sample
 from slo.compare import Counts
@@ -25,7 +23,7 @@ def measure(load: Load, target: str, arms: Mapping[str, Mapping[str, str]], home
     """
     tokens = home / "tokens.json"
     try:
-        profile = msgspec.structs.replace(
+        profile = changed(
             read_profile(load.profile),
             rate=load.rate,
             warmup_s=WARM_UP_S,
