@@ -25,6 +25,7 @@ Parameters = Sequence[object] | Mapping[str, object]
 
 CONNECT_S = 2
 CHECKOUT_S = 1.0
+FRESH_S = 0.1  # a connection used so lately is taken as alive: no server ends and is back within that
 CLIENT_S = 6.0  # the server ends a statement after 5 s; this ends the wait for a server that is itself frozen
 OPTIONS = "-c statement_timeout=5s -c lock_timeout=2s -c timezone=UTC"
 RECONNECT_S = 1.0  # psycopg_pool doubles its pauses up to this; a longer one delays recovery by as much
@@ -34,6 +35,7 @@ class TimedConnection(psycopg.Connection[Any]):
     """A connection that waits no longer than `limit_s` for an answer, and is closed when none came."""
 
     limit_s = CLIENT_S
+    used_at = 0.0  # time.monotonic() when it was given back
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         try:
@@ -159,6 +161,7 @@ class Database:
         finally:
             with self._lock:
                 self._in_use -= 1
+            connection.used_at = time.monotonic()
             self._pool.putconn(connection)
 
     def _checkout(self, timeout_s: float) -> TimedConnection:
@@ -189,6 +192,8 @@ def _alive(connection: TimedConnection) -> bool:
     """
     if connection.closed:
         return False
+    if time.monotonic() - connection.used_at < FRESH_S:
+        return True
     poll = select.poll()
     poll.register(connection.pgconn.socket, select.POLLIN)
     if not poll.poll(0):
