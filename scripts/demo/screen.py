@@ -114,7 +114,7 @@ class Screen:
             Text(f"p95 {last.p95_ms:.1f} ms", style="bold"),
             failed,
         )
-        history = [s.p95_ms for s in self._seconds][-40:]
+        history = [s.p95_ms for s in self._seconds][-20:]
         grid.add_row("", "", Text(sparkline(history, max(50.0, *history)), style="dim"), "")
         return grid
 
