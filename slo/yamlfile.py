@@ -122,10 +122,11 @@ def load(path: str | Path, type: type[T]) -> T:  # noqa: A002 - the name msgspec
 
 
 def _convert(data: object, kind: type[T]) -> T:
-    return msgspec.convert(data, kind, dec_hook=_decode)
+    return msgspec.convert(data, kind, dec_hook=decode)
 
 
-def _decode(kind: type, value: object) -> object:
+def decode(kind: type, value: object) -> object:
+    """The `dec_hook` of msgspec for values written here: durations."""
     if kind is Duration:
         return Duration.parse(value)
     raise NotImplementedError(f"no reader for {kind}")

@@ -224,14 +224,8 @@ def _replace(struct: Any, keys: list[str], value: object) -> object:
     if len(keys) > 1:
         new = _replace(getattr(struct, field.name), keys[1:], value)
     else:
-        new = msgspec.convert(value, field.type, dec_hook=_decode)
+        new = msgspec.convert(value, field.type, dec_hook=yamlfile.decode)
     return msgspec.structs.replace(struct, **{field.name: new})
-
-
-def _decode(kind: type, value: object) -> object:
-    if kind is Duration:
-        return Duration.parse(value)
-    raise NotImplementedError(f"no reader for {kind}")
 
 
 def json_schema() -> str:

@@ -40,6 +40,7 @@ class Memory(msgspec.Struct, frozen=True):
 
     fence: int = 0
     routed: tuple[Weights, ...] = ()  # what the route may show: the last write seen, and writes begun since
+    back: bool = False  # the last of those writes leads back
     active: str = ""  # the last slot that had all users
     role: Role | None = None  # of the slot beside it
     gated: str = ""  # digest of the release whose analysis gate passed, while it is in preview
@@ -61,7 +62,7 @@ def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
         case "adopt", _ if entry.weights:
             return {"routed": (entry.weights,), "active": entry.weights.sole or "", "role": None, "baking": False}
         case "intent", "shift" if entry.weights:
-            return {"routed": (*memory.routed, entry.weights)}
+            return {"routed": (*memory.routed, entry.weights), "back": entry.verb in BACK}
         case "intent", "deploy":
             over_warm = memory.role is Role.WARM or memory.replacing
             replacing = entry.release if over_warm else ""
@@ -94,6 +95,13 @@ def _done(memory: Memory, entry: Entry) -> dict[str, object]:
 
 
 _NOTHING_UNDER_WAY: dict[str, object] = {"gated": "", "refused": "", "replacing": "", "warm_until": None}
+
+
+def settle(memory: Memory, weights: Weights) -> Memory:
+    """With the last write begun taken as done where the route shows it: a run killed in between could not say so."""
+    if len(memory.routed) < 2 or weights != memory.routed[-1] or weights == memory.routed[0]:
+        return memory
+    return msgspec.structs.replace(memory, **_shifted(memory, weights, back=memory.back))
 
 
 def _shifted(memory: Memory, weights: Weights, *, back: bool) -> dict[str, object]:

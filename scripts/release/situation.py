@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from scripts.release.memory import Memory, Role
+from scripts.release.memory import Memory, Role, settle
 from scripts.release.slots import SLOTS, Observed, Slot, other
 
 
@@ -52,6 +52,7 @@ def situation(observed: Observed, memory: Memory) -> Situation:
             f"the route says {weights}, but the last run wrote {memory.routed[-1]}: somebody edited it by hand. "
             "`primetrade release abort` puts all users back on the active slot"
         )
+    memory = settle(memory, weights)
     heavier = max(SLOTS, key=weights.of)
     name = weights.sole or memory.active or heavier
     active, beside = observed.slots[name], observed.slots[other(name)]

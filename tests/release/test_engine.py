@@ -602,3 +602,24 @@ def test_status_says_who_is_live_and_what_comes_next(twin: Twin, file: ReleaseFi
     assert found.last
     assert (found.last.verb, found.last.version, found.last.outcome) == ("deploy", "1.1.0", "done")
     assert "rollback" in found.next
+
+
+@pytest.mark.parametrize(
+    ("back", "phase", "role"), [(False, Phase.BAKING, Role.WARM), (True, Phase.IDLE, Role.REJECTED)]
+)
+def test_a_run_killed_behind_its_last_write_is_known_by_the_route(
+    twin: Twin, file: ReleaseFile, back: bool, phase: Phase, role: Role
+) -> None:
+    """The journal ends at the intent and the route shows the write: the way back is not lost, nor a refusal."""
+    caller = Caller("ann@laptop")
+    engine.deploy(twin, file, "1.1.0", caller)
+    if back:
+        engine.rollback(twin, file, caller)
+    entries = twin.journal.entries
+    last = max(i for i, e in enumerate(entries) if (e.phase, e.step) == ("intent", "shift"))
+    del entries[last + 1 :]
+    now = engine.look(twin)
+    assert (now.phase, now.role, now.drift) == (phase, role, "")
+    if not back:
+        engine.rollback(twin, file, caller)
+        assert Weights(100, 0) == twin.current.weights
