@@ -70,7 +70,8 @@ def test_once_warm_a_worker_keeps_to_its_core(start: Callable[..., Server]) -> N
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
     group = Path(f"/proc/{server.worker.pid}/autogroup")
-    assert not group.exists() or group.read_text().endswith("nice 0\n")
+    said = group.read_text() if group.exists() else ""  # nothing, for one that no session began: init and its kin
+    assert not said or said.endswith("nice 0\n")
 
 
 def test_probes_answer_while_every_request_thread_is_busy(server: Server) -> None:
