@@ -1,29 +1,45 @@
 """Numbered SQL migrations: `app/migrations/NNNN_words.sql`, applied in order, once, by one runner at a time.
 
-A file runs in one transaction unless its first line is `-- no transaction` (for CREATE INDEX CONCURRENTLY); such a
-file is split at semicolons that end a line, and must be safe to run again.
+The comment that opens a file says what it is, one of these a line:
+
+- `-- contract`: it removes or forbids an old shape. `migrate` stops before it; `app/contract.py` applies it.
+- `-- after backfill NAME`: a contract step that waits for a backfill (`app/backfill.py`).
+- `-- no transaction`: its statements (they end with a semicolon and a line end) run one by one, for CREATE INDEX
+  CONCURRENTLY and VALIDATE CONSTRAINT; it must be safe to run again. Any other file runs in one transaction.
 """
 
 from __future__ import annotations
 
 import hashlib
-import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
 import psycopg
 
+from app.maintenance import (
+    LOCK_TIMEOUT,
+    STATEMENT_TIMEOUT,
+    DatabaseUnreachable,
+    MigrationError,
+    Report,
+    alone,
+    connect,
+    patiently,
+)
+
+__all__ = ["DatabaseUnreachable", "Migration", "MigrationError", "level", "migrate", "read_level", "read_migrations"]
+
 MIGRATIONS = Path(__file__).parent / "migrations"
+CONTRACT = "-- contract"
+AFTER_BACKFILL = "-- after backfill "
 NO_TRANSACTION = "-- no transaction"
 LOCK_KEY = 7_216_454_301  # any constant; names this lock among the database's advisory locks
 LOCK_WAIT_S = 60.0  # for another runner to finish
-LOCK_TIMEOUT = "500ms"  # a migration queueing behind a query makes every later query queue behind it: give up early
-STATEMENT_TIMEOUT = "30s"
-BUILD_TIMEOUT = "1h"  # of a statement outside a transaction: concurrent index builds block nobody
-ATTEMPTS = 10
+BUILD_TIMEOUT = "1h"  # of a statement outside a transaction: concurrent builds and validations block nobody
+BLOCKS_NOBODY = ("concurrently", "validate constraint")  # nor does a statement of these while it waits for its lock
 
 CREATE_JOURNAL = """
 create table if not exists schema_migrations (
@@ -32,14 +48,7 @@ create table if not exists schema_migrations (
 RECORD = "insert into schema_migrations (version, sha256) values (%s, %s)"
 APPLIED = "select version, sha256 from schema_migrations order by version"
 LEVEL = "select coalesce(max(version), 0) from schema_migrations"
-
-
-class MigrationError(Exception):
-    """Migrations cannot go on; the message says which file and what to do."""
-
-
-class DatabaseUnreachable(MigrationError):  # noqa: N818  # named for the state it reports
-    """No connection could be made."""
+INVALID = "select string_agg(indexrelid::regclass::text, ', ') from pg_index where not indisvalid"
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -51,11 +60,26 @@ class Migration(msgspec.Struct, frozen=True):
     sha256: str
 
     @property
+    def header(self) -> tuple[str, ...]:
+        """The lines of the comment that opens the file."""
+        return tuple(takewhile(lambda line: line.startswith("--"), map(str.rstrip, self.sql.splitlines())))
+
+    @property
+    def is_contract(self) -> bool:
+        return CONTRACT in self.header
+
+    @property
+    def backfill(self) -> str:
+        """The name of the backfill that must be finished before; "" for none."""
+        return next((line.removeprefix(AFTER_BACKFILL) for line in self.header if line.startswith(AFTER_BACKFILL)), "")
+
+    @property
     def statements(self) -> Sequence[str]:
         """What is sent at once: the whole file, or single statements where no transaction may wrap them."""
-        if not self.sql.startswith(NO_TRANSACTION):
+        if NO_TRANSACTION not in self.header:
             return (self.sql,)
-        return tuple(part for part in self.sql.split(";\n") if part.strip())
+        code = "\n".join(line for line in self.sql.splitlines() if not line.startswith("--"))
+        return tuple(part for part in code.split(";\n") if part.strip())
 
 
 def read_migrations(directory: Path = MIGRATIONS) -> tuple[Migration, ...]:
@@ -88,24 +112,39 @@ def pending(files: Sequence[Migration], applied: Sequence[tuple[int, str]]) -> t
     return tuple(file for file in files if file.version not in done)
 
 
-def migrate(database_url: str, report: Callable[[str], object] = print, directory: Path = MIGRATIONS) -> int:
-    """Bring the database to the newest level, and return that level.
+def migrate(database_url: str, report: Report = print, directory: Path = MIGRATIONS) -> int:
+    """Bring the database to the newest level that keeps every old shape, and return the level reached.
 
     Safe to run twice and by two runners at once. Raises MigrationError, DatabaseUnreachable.
     """
-    files = read_migrations(directory)
-    with closing(_connect(database_url)) as connection, _runner_lock(connection):
-        connection.execute(CREATE_JOURNAL)
-        rows = connection.execute(APPLIED).fetchall()
-        for file in pending(files, rows):
-            _apply_with_retries(connection, file, report)
-            report(f"applied {file.name}")
-    return len(files)
+    with runner(database_url) as connection:
+        files = read_migrations(directory)
+        for file in waiting(connection, files):
+            if file.is_contract:
+                report(f"stopped before {file.name}, a contract step: `primetrade db contract` applies it")
+                return file.version - 1
+            apply(connection, file, report)
+        return len(files)
+
+
+def waiting(connection: psycopg.Connection, files: Sequence[Migration]) -> tuple[Migration, ...]:
+    """The files still to apply. Raises MigrationError as `pending`."""
+    connection.execute(CREATE_JOURNAL)
+    return pending(files, connection.execute(APPLIED).fetchall())
+
+
+def apply(connection: psycopg.Connection, file: Migration, report: Report) -> None:
+    """Apply one file and write it down; a lock that is not free is tried for again. Raises MigrationError."""
+    try:
+        patiently(file.name, lambda: _apply(connection, file), report)
+    except psycopg.Error as exc:
+        raise MigrationError(f"{file.name}: {str(exc).strip()}") from exc
+    report(f"applied {file.name}")
 
 
 def level(database_url: str) -> int:
     """The number of the last migration applied; 0 for an empty database. Raises DatabaseUnreachable."""
-    with closing(_connect(database_url)) as connection:
+    with closing(connect(database_url)) as connection:
         return read_level(connection)
 
 
@@ -119,58 +158,19 @@ def read_level(connection: psycopg.Connection) -> int:
     return int(row[0])
 
 
-def _connect(database_url: str) -> psycopg.Connection:
-    try:
-        return psycopg.connect(
-            database_url,
-            autocommit=True,
-            connect_timeout=2,
-            application_name="primetrade-migrate",
-            options=f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}",
-        )
-    except psycopg.OperationalError as exc:
-        raise DatabaseUnreachable(f"no connection to the database: {str(exc).strip()}") from exc
+@contextmanager
+def runner(database_url: str) -> Iterator[psycopg.Connection]:
+    """A connection that applies migrations, alone. Raises MigrationError, DatabaseUnreachable."""
+    with closing(connect(database_url)) as connection, alone(connection, LOCK_KEY, LOCK_WAIT_S, "migration"):
+        yield connection
 
 
 @contextmanager
-def _runner_lock(connection: psycopg.Connection) -> Iterator[None]:
-    """Let one runner in; polled, since a waiting statement holds a snapshot that concurrent index builds wait for."""
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while connection.execute("select pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone() != (True,):
-        if time.monotonic() > deadline:
-            raise MigrationError(f"another migration has been running for {LOCK_WAIT_S:.0f} s: wait for it, then retry")
-        time.sleep(0.1)
-    try:
-        yield
-    finally:
-        if not connection.broken:
-            connection.execute("select pg_advisory_unlock(%s)", (LOCK_KEY,))
-
-
-def _apply_with_retries(connection: psycopg.Connection, file: Migration, report: Callable[[str], object]) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            _apply(connection, file)
-        except psycopg.errors.LockNotAvailable:
-            if attempt == ATTEMPTS:
-                raise MigrationError(
-                    f"{file.name}: a lock was not free within {LOCK_TIMEOUT}, {ATTEMPTS} times: "
-                    "end the long transactions on its tables (pg_stat_activity), then retry"
-                ) from None
-            pause = min(5.0, 0.1 * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
-            report(f"{file.name}: lock not free within {LOCK_TIMEOUT}, trying again in {pause:.1f} s")
-            time.sleep(pause)
-        except psycopg.Error as exc:
-            raise MigrationError(f"{file.name}: {str(exc).strip()}") from exc
-        else:
-            return
-
-
-@contextmanager
-def _unhurried(connection: psycopg.Connection) -> Iterator[None]:
-    """Time for a concurrent build: it waits for every older transaction, by a lock that lock_timeout would end."""
+def _unhurried(connection: psycopg.Connection, statement: str) -> Iterator[None]:
+    """Time for a long statement that blocks nobody, and for the older transactions it waits for by a lock."""
     connection.execute(f"set statement_timeout = '{BUILD_TIMEOUT}'")
-    connection.execute("set lock_timeout = 0")
+    if any(words in statement.lower() for words in BLOCKS_NOBODY):
+        connection.execute("set lock_timeout = 0")
     try:
         yield
     finally:
@@ -181,12 +181,23 @@ def _unhurried(connection: psycopg.Connection) -> Iterator[None]:
 
 def _apply(connection: psycopg.Connection, file: Migration) -> None:
     record = (file.version, file.sha256)
-    if file.sql.startswith(NO_TRANSACTION):
-        with _unhurried(connection):
-            for statement in file.statements:
+    if NO_TRANSACTION in file.header:
+        for statement in file.statements:
+            with _unhurried(connection, statement):
                 connection.execute(statement)
-            connection.execute(RECORD, record)
+        _refuse_invalid_index(connection, file)
+        connection.execute(RECORD, record)
         return
     with connection.transaction():
         connection.execute(file.sql)
         connection.execute(RECORD, record)
+
+
+def _refuse_invalid_index(connection: psycopg.Connection, file: Migration) -> None:
+    """What a concurrent build leaves when it is cut short: it costs every write, serves no read, and has the name."""
+    (names,) = connection.execute(INVALID).fetchone() or (None,)
+    if names:
+        raise MigrationError(
+            f"{file.name}: invalid index: {names}. A concurrent build was cut short, or runs elsewhere: wait for it, "
+            f"or `drop index concurrently {names}`, then retry"
+        )

@@ -6,5 +6,5 @@ A level is the number of the last migration applied. A release is started only o
 
 from __future__ import annotations
 
-MIN = 1  # every table and column the queries name; the indexes of 2 make them fast, not right
-MAX = 2
+MIN = 3  # every table and column the queries name
+MAX = 4  # what contract 4 forbids, a done task without closed_at, this build does not write

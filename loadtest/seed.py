@@ -30,7 +30,9 @@ STATUSES: Final = ("todo", "in_progress", "done")
 
 COPY_USERS: Final = "copy users (id, email, username, password_hash, role, created_at) from stdin"
 COPY_TASKS: Final = """
-copy tasks (id, user_id, assignee_id, title, description, status, priority, due_at, created_at, updated_at) from stdin
+copy tasks (
+    id, user_id, assignee_id, title, description, status, priority, due_at, created_at, updated_at, closed_at
+) from stdin
 """
 NEXT_IDS: Final = "select coalesce((select max(id) from users), 0) + 1, coalesce((select max(id) from tasks), 0) + 1"
 ADVANCE_IDS: Final = """
@@ -83,8 +85,10 @@ def seed(  # noqa: PLR0913 - what may be chosen, all but three by default
             rows = connection.execute(FIND_SEEDED, {"seeded": EMAILS, "tasks": tasks_per_user}).fetchall()
             _check_tasks(rows, tasks_per_user)
             connection.execute("analyze users, tasks")
-    except psycopg.errors.UndefinedTable as exc:
-        raise SeedError("the database has no tables: run `primetrade db migrate` first") from exc
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as exc:
+        raise SeedError(
+            f"the schema is too old ({exc.diag.message_primary}): run `primetrade db migrate` first"
+        ) from exc
     except psycopg.Error as exc:
         raise SeedError(f"seeding failed and changed nothing: {str(exc).strip()}") from exc
     expires_at = time.time() + TOKEN_TTL_S  # the first one is issued no earlier
@@ -161,4 +165,5 @@ def task_rows(users: int, per_user: int, first_user: int, first: int, seed: int)
             due,
             made,
             made,
+            made if status == "done" else None,
         )

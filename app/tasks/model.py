@@ -57,6 +57,7 @@ class Task(msgspec.Struct, frozen=True):
     status: Status
     priority: int
     due_at: datetime | None
+    closed_at: Annotated[datetime | None, Meta(description="When it became done.")]
     created_at: datetime
     updated_at: datetime
     version: int

@@ -19,12 +19,13 @@ from app.problems import Problem
 from app.tasks.model import NewTask, Task, TaskQuery, TaskStats
 
 COLUMNS = """t.id, t.user_id, u.username, t.assignee_id, t.title, t.description, t.status, t.priority,
-    t.due_at, t.created_at, t.updated_at, t.version"""
+    t.due_at, t.closed_at, t.created_at, t.updated_at, t.version"""
 
 INSERT = f"""
 with t as (
-    insert into tasks (user_id, title, description, status, priority, due_at)
-    values (%s, %s, %s, %s, %s, %s) returning *
+    insert into tasks (user_id, title, description, status, priority, due_at, closed_at)
+    values (%(user)s, %(title)s, %(description)s, %(status)s, %(priority)s, %(due_at)s,
+            case when %(status)s = 'done' then now() end) returning *
 )
 select {COLUMNS} from t join users u on u.id = t.user_id"""  # noqa: S608  # constants of this module
 
@@ -59,6 +60,9 @@ with seen as (
 select seen.may, seen.user_id, {columns} from seen left join t on true left join users u on u.id = t.user_id"""
 UPDATE = """update tasks set {assignments}, updated_at = now(), version = tasks.version + 1 from seen
     where tasks.id = seen.id and seen.may and (%(version)s::int is null or tasks.version = %(version)s)"""
+# A task that was done already keeps the moment, also where that is not known.
+CLOSING = """closed_at = case when %(status)s <> 'done' then null when tasks.status = 'done' then tasks.closed_at
+    else now() end"""
 DELETE = """delete from tasks using seen
     where tasks.id = seen.id and seen.may and (%(version)s::int is null or tasks.version = %(version)s)"""
 
@@ -76,7 +80,7 @@ class Changed(msgspec.Struct, frozen=True):
 def create(database: Database, owner: int, new: NewTask) -> Task:
     """Raises Problem (401) when the owner's account is gone."""
     try:
-        task = database.write(Task, INSERT, (owner, new.title, new.description, new.status, new.priority, new.due_at))
+        task = database.write(Task, INSERT, {"user": owner, **msgspec.structs.asdict(new)})
     except ForeignKeyViolation:
         raise not_authenticated("The account is gone.", error="invalid_token") from None
     assert task is not None
@@ -117,8 +121,8 @@ def update(
     database: Database, user: Identity, task_id: int, values: Mapping[Column, object], version: int | None
 ) -> Task:
     """Set columns. Raises Problem: 404, 403, 412, and 422 for an assignee who does not exist."""
-    assignments = ", ".join(f"{column} = %({column})s" for column in values)
-    sql = CHANGE.format(change=UPDATE.format(assignments=assignments), columns=COLUMNS)
+    assignments = [f"{column} = %({column})s" for column in values] + [CLOSING] * ("status" in values)
+    sql = CHANGE.format(change=UPDATE.format(assignments=", ".join(assignments)), columns=COLUMNS)
     parameters = _parameters(user, task_id, version)
     parameters |= {"by_assignee": set(values) == {"status"}, **{str(column): value for column, value in values.items()}}
     try:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app import backfill, contract
 from app.migrate import migrate
 from tests.app.server import Server
 from tests.app.world import Api, environment, running
@@ -20,6 +21,17 @@ def migrated(new_database: Callable[..., str]) -> str:
     url = new_database()
     migrate(url, lambda line: None)
     return urlsplit(url).path[1:]
+
+
+@pytest.fixture
+def contracted(new_database: Callable[..., str], migrated: str) -> str:
+    """A database at the highest level: backfills finished, contract steps applied."""
+    url = new_database(template=migrated)
+    for each in backfill.read_backfills():
+        backfill.run(url, each)
+    while step := contract.upcoming(url):
+        contract.apply(url, step)
+    return url
 
 
 @pytest.fixture(scope="module")

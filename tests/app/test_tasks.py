@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -100,6 +101,47 @@ def test_a_write_that_loses_against_a_deletion_finds_no_task_unless_it_asked_for
             time.sleep(0.01)
         rival.commit()
         assert late.result(10).status_code == status
+
+
+@pytest.fixture(params=["before the contract", "behind the contract"])
+def either(request: pytest.FixtureRequest, api: Api, serve: Callable[..., Api], contracted: str) -> Api:
+    """The application on each schema level that it says it works with."""
+    return api if request.param == "before the contract" else serve(DATABASE_URL=contracted)
+
+
+def test_a_task_is_closed_from_the_moment_it_is_done_until_it_is_reopened(either: Api) -> None:
+    owner = either.person()
+    task = either.task(owner)
+    path = f"/tasks/{task['id']}"
+
+    def patch(**fields: object) -> dict[str, object]:
+        return dict(either.call("PATCH", path, owner, json=fields).get_json())
+
+    assert task["closed_at"] is None
+    done = patch(status="done")
+    assert done["closed_at"] == done["updated_at"]
+    assert patch(status="done", title="still done")["closed_at"] == done["closed_at"]
+    assert patch(title="later")["closed_at"] == done["closed_at"]
+    assert patch(status="in_progress")["closed_at"] is None
+    born = either.task(owner, status="done")
+    assert born["closed_at"] == born["created_at"]
+    assert either.get("/tasks?status=done", owner).get_json()["items"] == [born]
+
+
+def test_a_task_done_before_closing_was_written_down_is_read_and_changed_without_a_moment(api: Api) -> None:
+    owner = api.person()
+    path = f"/tasks/{api.task(owner, status='done')['id']}"
+    with psycopg.connect(api.database_url) as connection:
+        connection.execute("update tasks set closed_at = null")
+    assert api.get(path, owner).get_json()["closed_at"] is None
+    for fields in ({"title": "renamed"}, {"status": "done"}):
+        assert api.call("PATCH", path, owner, json=fields).get_json()["closed_at"] is None
+
+
+def test_nobody_writes_when_a_task_was_closed(api: Api) -> None:
+    owner = api.person()
+    body = {"closed_at": "2027-01-02T03:04:05Z"}
+    assert api.call("PATCH", f"/tasks/{api.task(owner)['id']}", owner, json=body).status_code == 422
 
 
 def test_a_deleted_task_is_gone(api: Api) -> None:

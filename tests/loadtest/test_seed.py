@@ -108,6 +108,14 @@ def test_another_seed_is_refused(database_url: str, tmp_path: Path) -> None:
         seeded(database_url, tmp_path / "tokens.json", tasks_per_user=6)
 
 
+def test_a_done_task_and_no_other_is_closed(database_url: str, tmp_path: Path) -> None:
+    """As the contract step of the schema asks; its last change is when it became done."""
+    seeded(database_url, tmp_path / "tokens.json")
+    wrong = "select id from tasks where (status = 'done') <> (closed_at is not null) or closed_at <> updated_at"
+    assert [] == query(database_url, wrong)
+    assert [(True,)] == query(database_url, "select count(*) > 0 from tasks where status = 'done'")
+
+
 def test_a_database_without_tables_is_refused(postgres_url: str, tmp_path: Path) -> None:
     """With the command that makes them."""
     with pytest.raises(SeedError, match="primetrade db migrate"):
