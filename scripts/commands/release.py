@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # the verbs import what they need when they run, so that `--h
     from scripts.release.engine import Caller, Done
     from scripts.release.file import ReleaseFile
     from scripts.release.local import Local
-    from scripts.release.plan import Step
+    from scripts.release.step import Step
 
 ERRORS: dict[type[Exception], Exit] = {
     ReleaseError: Exit.ERROR,

@@ -8,14 +8,15 @@ from contextlib import contextmanager, suppress
 from scripts.release.errors import NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
 from scripts.release.gate import GateFailed, GateOpen
 from scripts.release.memory import BACK, remember
-from scripts.release.plan import MUTATING, Kind, Step, plan_back
 from scripts.release.platform import Platform
 from scripts.release.run import Run
 from scripts.release.signals import Stopped
 from scripts.release.situation import Phase, Situation, situation
 from scripts.release.slots import Release
 from scripts.release.status import next_command, stands
+from scripts.release.step import GATES, MUTATING, Step
 from scripts.release.steps import CHECKS, act
+from scripts.release.wayback import plan_back
 
 
 def look(platform: Platform) -> Situation:
@@ -49,8 +50,7 @@ def _one(run: Run, step: Step, release: Release | None) -> None:
             said = act(run, step, release)
     check = CHECKS.get(step.kind)
     words = (check(run, step) if check else "") or said or step.words
-    gate = step.kind in (Kind.SMOKE, Kind.ANALYSIS, Kind.HOLD, Kind.BAKE)
-    run.note("done", step, outcome="pass" if gate else "", words=words)
+    run.note("done", step, outcome="pass" if step.kind in GATES else "", words=words)
 
 
 def _revert(run: Run, step: Step, why: str) -> None:
@@ -62,7 +62,9 @@ def _revert(run: Run, step: Step, why: str) -> None:
         now = situation(run.seen(), remember(run.platform.journal.read()))
         run.event("refused", f"{run.version} refused by {step.kind}", why)
         had_users = now.phase in (Phase.SHIFTING, Phase.BAKING)
-        for back in plan_back(now, retire=now.phase is not Phase.BAKING):
+        steps = plan_back(now, retire=now.phase is not Phase.BAKING)
+        run.note("turn", plan=steps, words=why)
+        for back in steps:
             _one(run, back, None)
         stood = stands(situation(run.seen(), remember(run.platform.journal.read())))
     except (GateFailed, GateOpen, ReleaseError) as exc:
@@ -121,4 +123,4 @@ def _ended(run: Run, outcome: str, words: str) -> None:
     run.signals.ignore()  # a second ctrl-C must not hide what the first one left
     if run.begun:  # what was refused before it began changed nothing, and is no history
         with suppress(ReleaseError):  # a full disk must not hide how the run ended
-            run.note("end", outcome=outcome, words=words, weights=run.platform.observe().route.weights)
+            run.note("end", outcome=outcome, words=words, target=run.platform.observe().route.target)

@@ -15,16 +15,19 @@ import msgspec
 
 from scripts.release.carry import carry_out, look, told
 from scripts.release.errors import NeedsPerson, Refused, Undecided
-from scripts.release.file import ReleaseFile
+from scripts.release.file import ReleaseFile, Word
 from scripts.release.journal import Holder
 from scripts.release.judge import needs
-from scripts.release.plan import Kind, Step, Wanted, plan_back, plan_deploy, plan_promote, plan_shift
+from scripts.release.plan import Wanted, plan_deploy, plan_promote, plan_shift
 from scripts.release.platform import Platform
 from scripts.release.run import CutOver, OnEvent, Run, utc
 from scripts.release.situation import Phase, Situation
 from scripts.release.slots import Release
+from scripts.release.stages import Terms
 from scripts.release.status import next_command, stands
+from scripts.release.step import Kind, Step
 from scripts.release.supply import measured_rate, shortage
+from scripts.release.wayback import plan_back
 
 __all__ = ["Caller", "Done", "Options", "abort", "deploy", "look", "preview_plan", "promote", "rollback", "shift"]
 
@@ -36,7 +39,7 @@ class Verb(NamedTuple):
     """What a command does: its plan, and the release it brings if it brings one."""
 
     name: str
-    plan: Callable[[Situation], tuple[Step, ...]]
+    plan: Callable[[Situation, int], tuple[Step, ...]]  # with the run's fencing number
     release: Release | None = None
 
 
@@ -78,25 +81,27 @@ def deploy(platform: Platform, file: ReleaseFile, version: str, caller: Caller, 
 
 def preview_plan(platform: Platform, file: ReleaseFile, version: str, options: Options) -> tuple[Step, ...]:
     """The steps that `deploy` would take now. Raises Refused or NeedsPerson where it would refuse to begin."""
-    return _deployment(file, version, options).plan(look(platform))
+    now = look(platform)
+    return _deployment(file, version, options).plan(now, now.memory.fence + 1)
 
 
 def promote(platform: Platform, file: ReleaseFile, caller: Caller, *, all_at_once: bool = False) -> Done:
     """Take the release under way through the rest of its gates to all users. Raises as `deploy`."""
-    steps = _percents(file, all_at_once)
-    verb = Verb("promote", lambda now: plan_promote(now, file, needs(file), steps=steps))
+    words = _words(file, all_at_once)
+    verb = Verb("promote", lambda now, fence: plan_promote(now, _terms(file, fence), words=words))
     return _run(platform, file, caller, verb)
 
 
 def shift(platform: Platform, file: ReleaseFile, percent: int, caller: Caller) -> Done:
     """Give the release under way `percent` of the users, by a person's decision. Raises as `deploy`."""
-    return _run(platform, file, caller, Verb("shift", lambda now: plan_shift(now, percent, file)))
+    verb = Verb("shift", lambda now, fence: plan_shift(now, percent, _terms(file, fence)))
+    return _run(platform, file, caller, verb)
 
 
 def abort(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
     """All users back to the active slot, and the release under way retired. Raises Refused when there is none."""
 
-    def plan(now: Situation) -> tuple[Step, ...]:
+    def plan(now: Situation, fence: int) -> tuple[Step, ...]:
         if now.phase in (Phase.EMPTY, Phase.IDLE) and not now.drift:
             raise Refused(f"no release is under way: {stands(now)}. {next_command(now)}")
         return plan_back(now, retire=not now.drift)
@@ -107,7 +112,7 @@ def abort(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
 def rollback(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
     """All users back to the slot that had them before, at once and without gates. Raises NeedsPerson without one."""
 
-    def plan(now: Situation) -> tuple[Step, ...]:
+    def plan(now: Situation, fence: int) -> tuple[Step, ...]:
         if not now.can_roll_back:
             raise NeedsPerson(
                 f"there is no warm slot to roll back to: {stands(now)}. `primetrade release deploy VERSION` brings an "
@@ -121,11 +126,15 @@ def rollback(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
 
 def _deployment(file: ReleaseFile, version: str, options: Options) -> Verb:
     release = file.release(version, options.env)
-    wanted = Wanted(release, _percents(file, options.all_at_once), options.to_preview)
-    return Verb("deploy", lambda now: plan_deploy(now, wanted, file, needs(file)), release)
+    wanted = Wanted(release, _words(file, options.all_at_once), options.to_preview)
+    return Verb("deploy", lambda now, fence: plan_deploy(now, wanted, _terms(file, fence)), release)
 
 
-def _percents(file: ReleaseFile, all_at_once: bool) -> tuple[int, ...]:
+def _terms(file: ReleaseFile, fence: int) -> Terms:
+    return Terms(file, needs(file), fence)
+
+
+def _words(file: ReleaseFile, all_at_once: bool) -> tuple[Word, ...]:
     return (100,) if all_at_once else file.settings.steps
 
 
@@ -148,7 +157,7 @@ def _run(platform: Platform, file: ReleaseFile, caller: Caller, verb: Verb) -> D
         )
         with run.signals.caught(), told(run):
             now = _adopted(run)
-            steps = verb.plan(now)
+            steps = verb.plan(now, fence)
             if not steps:
                 return Done(run_id, f"nothing to do: {stands(now)}")
             caller.on_plan(steps)
@@ -156,11 +165,11 @@ def _run(platform: Platform, file: ReleaseFile, caller: Caller, verb: Verb) -> D
             run.token = now.observed.route.token
             run.version, run.release = _subject(now, verb.release)
             run.begun = True
-            run.note("begin", words=" → ".join(step.kind for step in steps))
+            run.note("begin", words=" → ".join(step.kind for step in steps), plan=steps, spec=verb.release)
             carry_out(run, steps, verb.release)
             now = look(platform)
             words = stands(now)
-            run.note("end", outcome="done", words=words, weights=now.observed.route.weights)
+            run.note("end", outcome="done", words=words, target=now.observed.route.target)
             return Done(run_id, words, tuple(run.cut_overs), tuple(run.verdicts))
 
 
@@ -177,9 +186,9 @@ def _adopted(run: Run) -> Situation:
     now = look(run.platform)
     if now.memory.routed or now.phase is Phase.EMPTY:
         return now
-    weights = now.observed.route.weights
-    step = Step(Kind.SHIFT, now.active.name, "found as it is", weights=weights)
-    run.note("adopt", step, words=f"{now.active.version} on {now.active.name}: {weights}, found without a journal")
+    target = now.observed.route.target
+    step = Step(Kind.SHIFT, now.active.name, "found as it is", target=target)
+    run.note("adopt", step, words=f"{now.active.version} on {now.active.name}: {target}, found without a journal")
     return look(run.platform)
 
 

@@ -16,6 +16,10 @@ class RouteMoved(Refused):
     """The route is not what this run last saw or wrote: somebody else moved it. Never retried blindly."""
 
 
+class Fenced(Refused):
+    """This run's lock was broken and a later run has begun: what this one still writes is refused."""
+
+
 class Unusable(ReleaseError):
     """A flag, a version or the release file cannot be used."""
 
@@ -34,6 +38,10 @@ class Reverted(ReleaseError):
 
 class Undecided(ReleaseError):
     """A gate could not decide; nothing was promoted and the weights are as the message says."""
+
+
+class Awaiting(ReleaseError):
+    """The run stopped at an approval point; the message says who is asked and until when."""
 
 
 class Interrupted(ReleaseError):

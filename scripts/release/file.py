@@ -21,6 +21,7 @@ from slo.yamlfile import DURATION_PATTERN, Duration
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 Share = Annotated[float, Meta(gt=0, lt=1)]
 Percent = Annotated[int, Meta(ge=1, le=100)]
+Word = Percent | Literal["shadow", "audience"]  # a stage of the way to all users
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -42,6 +43,7 @@ class Artefact(_Strict, frozen=True):
     command: tuple[str, ...]  # {python} stands for this interpreter
     env: dict[str, str] = {}
     probes: Probes = Probes()
+    replicas: Annotated[int, Meta(ge=1, le=64)] = 1  # processes of a slot with users; never fewer than the other has
 
     def __post_init__(self) -> None:
         if not self.command:
@@ -95,12 +97,62 @@ class Compare(_Strict, frozen=True):
     failure_share: Share | None = None  # refused when significantly over this; left out: the error target
 
 
+class Comparison(_Strict, frozen=True):
+    """Requests whose answers must be the same from both slots."""
+
+    requests: tuple[Request, ...]
+    ignore: tuple[str, ...] = ()
+    repeat: int = 10
+
+
+class Receiver(_Strict, frozen=True):
+    """Who is told of a release."""
+
+    webhook: str
+
+
+class Command(_Strict, frozen=True):
+    """A program that judges: 0 pass, 1 fail, 10 cannot decide, anything else an error."""
+
+    name: str
+    run: tuple[str, ...]  # {python} stands for this interpreter; its environment says SLOT, VERSION, EDGE_URL
+    limit: Duration
+    at: Literal["preview", "bake"] = "preview"
+
+
 class Gates(_Strict, frozen=True):
     """What judges a release before and during the shift."""
 
     smoke: tuple[Request, ...]
     analysis: Analysis
     compare: Compare
+    comparison: Comparison | None = None  # the same requests to both slots: their answers must agree
+    commands: tuple[Command, ...] = ()
+
+
+class Whom(_Strict, frozen=True):
+    """Who gets the release at the stage `audience`: users who send any one of these."""
+
+    share: Annotated[float, Meta(gt=0, le=100)]  # percent of all requests that they are expected to send
+    headers: dict[str, str] = {}
+    cookies: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        if not (self.headers or self.cookies):
+            raise ValueError("headers: nobody is singled out; give a header or a cookie with its value")
+
+
+class Approvals(_Strict, frozen=True):
+    """Where a person is asked, and how long the release waits for the answer before it is taken back."""
+
+    before: tuple[Word, ...]
+    limit: Duration = msgspec.field(default_factory=lambda: Duration(24 * 3600))
+
+
+class Preview(_Strict, frozen=True):
+    """The slot of a release that has no users yet."""
+
+    capacity: Percent = 100  # percent of the active slot's replicas; raised to all of them before users come
 
 
 class Bake(_Strict, frozen=True):
@@ -136,17 +188,30 @@ class Settings(_Strict, frozen=True):
     platform: Literal["local"]
     artefact: Artefact
     schema: Schema
-    steps: tuple[Percent, ...]
+    steps: tuple[Word, ...]
     hold: Hold
     gates: Gates
     bake: Bake
-    warm: Duration  # at least so long the last version stays up for instant rollback, unless a deploy takes its slot
+    warm: Duration  # so long the last version stays up for instant rollback, unless a deploy takes its slot
     slo: str = "slo.yaml"  # beside this file
+    audience: Whom | None = None
+    sticky: bool = False  # a user keeps a slot as long as it has a share
+    approvals: Approvals | None = None
+    preview: Preview = Preview()
+    notify: tuple[Receiver, ...] = ()
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
 
     def __post_init__(self) -> None:
-        if not self.steps or self.steps[-1] != 100 or list(self.steps) != sorted(set(self.steps)):
+        shares = [word for word in self.steps if isinstance(word, int)]
+        named = [word for word in self.steps if isinstance(word, str)]
+        if not shares or shares[-1] != 100 or shares != sorted(set(shares)):
             raise ValueError("steps: percentages must rise and end at 100, such as [5, 25, 50, 100]")
+        if list(self.steps) != [word for word in ("shadow", "audience") if word in named] + shares:
+            raise ValueError("steps: shadow comes first and audience next, once each, then the percentages")
+        if "audience" in named and self.audience is None:
+            raise ValueError("steps: the stage audience needs the key audience, which says who that is")
+        if unknown := [word for word in (self.approvals.before if self.approvals else ()) if word not in self.steps]:
+            raise ValueError(f"approvals.before: {unknown[0]} is no stage of steps")
 
 
 class ReleaseFile(msgspec.Struct, frozen=True):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 from scripts.release.errors import ReleaseError, RouteMoved
 from scripts.release.judge import Verdict, judge_analysis, judge_bake, judge_early, judge_hold, looks_in
-from scripts.release.plan import Step
+from scripts.release.route import other
 from scripts.release.run import Run
-from scripts.release.slots import Load, Request, Slot, Tally, other
+from scripts.release.slots import Load, Request, Slot, Tally
+from scripts.release.step import Stage, Step
 from slo.objective import Outcome
 
 Judge = Callable[[Tally, Tally], Verdict]  # of what the old and the new slot answered since the window began
@@ -95,6 +96,7 @@ class _Watch:
 
     def __init__(self, run: Run, step: Step, allowed: float, judge: Judge) -> None:
         self.run, self.step, self.allowed, self.judge = run, step, allowed, judge
+        self.tally = run.platform.reads if step.stage is Stage.SHADOW else run.platform.tally
         self.limit = run.platform.now() + step.limit
         self.begun = 0.0
         self.before: Mapping[str, Tally] | None = None
@@ -113,7 +115,7 @@ class _Watch:
         self.ill = self.ill + 1 if ill else 0
         if not slot.running or self.ill == ILL_LOOKS:
             return Verdict(Outcome.FAIL, f"{slot.name} {ill}")
-        now = self.run.platform.tally()
+        now = self.tally()
         if self.before is None:  # the window opens with the first figures
             self.begun, self.before = self.run.platform.now(), now
             return None

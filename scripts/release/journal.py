@@ -13,13 +13,18 @@ from typing import Literal, Protocol
 import msgspec
 
 from scripts.release.errors import ReleaseError
-from scripts.release.slots import Weights
+from scripts.release.route import Target
+from scripts.release.slots import Range, Release
+from scripts.release.step import Step
 
-Phase = Literal["adopt", "begin", "intent", "done", "failed", "end"]
+Phase = Literal["adopt", "begin", "turn", "intent", "done", "failed", "end"]
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line. `intent` stands before an act and `done` after it was seen to have happened."""
+    """One line. `intent` stands before an act and `done` after it was seen to have happened.
+
+    `begin` and `turn` (back) hold the plan that the lines after them carry out.
+    """
 
     at: float  # Unix seconds
     time: str  # the same in ISO 8601, UTC, for people
@@ -34,7 +39,11 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     version: str = ""
     release: str = ""  # digest of version, command and environment
     file: str = ""  # SHA-256 of release.yaml
-    weights: Weights | None = None
+    target: Target | None = None
+    plan: tuple[Step, ...] = ()
+    spec: Release | None = None  # what a deploy brings, to start it again
+    schema: Range | None = None  # the levels the slot says it works with
+    level: int | None = None  # of the database from now on
     outcome: str = ""  # of a gate, or of the whole run
     words: str = ""
     until: float | None = None  # Unix seconds; an absolute deadline that any later command may carry out

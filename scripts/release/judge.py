@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from scripts.release.file import ReleaseFile
-from scripts.release.plan import Needs
 from scripts.release.slots import Sample, Tally
+from scripts.release.stages import Needs
 from slo.bounds import clopper_pearson
 from slo.budget import requests_needed
 from slo.compare import Comparison, Counts, Measure, compare_routes, compare_slots, over_objective, requests_per_slot

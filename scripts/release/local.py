@@ -19,25 +19,24 @@ from scripts.local.state import ROOT, State, read_state
 from scripts.local.web import exchange
 from scripts.release import lock
 from scripts.release.analysis import measure
-from scripts.release.errors import Refused, ReleaseError, RouteMoved, Unusable
+from scripts.release.errors import Fenced, Refused, ReleaseError, RouteMoved, Unusable
 from scripts.release.expand import expand
 from scripts.release.file import ReleaseFile
 from scripts.release.histogram import slow_answers
 from scripts.release.journal import FileJournal, Holder
 from scripts.release.memory import remember
+from scripts.release.route import SLOTS, Route, Target, Weights
 from scripts.release.slots import (
-    SLOTS,
     Answer,
+    Finding,
     Load,
     Observed,
     Range,
     Release,
     Request,
-    Route,
     Sample,
     Slot,
     Tally,
-    Weights,
 )
 
 PROBE_S = 2.0  # for a probe of an admin port
@@ -95,10 +94,13 @@ class Local:
         with _ours():
             return Observed({name: self._observed(name) for name in SLOTS}, self._route())
 
-    def expand(self, command: Sequence[str]) -> str:
+    def unlock(self) -> None:
+        raise ReleaseError("the lock of a process ends with it: end the process that `primetrade release status` names")
+
+    def expand(self, command: Sequence[str], fence: int) -> str:
         return expand(command, ROOT, {"DATABASE_URL": self.state.database_url})
 
-    def deploy(self, slot: str, release: Release) -> None:
+    def deploy(self, slot: str, release: Release, replicas: int, fence: int) -> None:
         with _ours():
             self._refuse_users(slot)
             found = self._running(slot)
@@ -109,24 +111,29 @@ class Local:
             spec = slots.SlotSpec(release.version, release.command, release.env)
             slots.start_slot(self.home, self.state, slot, spec)
 
-    def route(self, weights: Weights, expected: str, run: str, fence: int) -> str:
+    def scale(self, slot: str, replicas: int, fence: int) -> None:
+        raise ReleaseError(f"{slot}: a slot is one process here")
+
+    def route(self, target: Target, expected: str, run: str, fence: int) -> str:
         with _ours():
             seen = self._route()
-            if seen.token != expected or seen.fence > fence:
-                raise RouteMoved(f"the route says {seen.weights}; it was moved since this run read it")
+            if seen.fence > fence:
+                raise Fenced(f"run {fence} lost its lock to run {seen.fence}: it changes nothing more")
+            if seen.token != expected:
+                raise RouteMoved(f"the route says {seen.target}; it was moved since this run read it")
             note = {"run": run, "fence": str(fence)}
-            written = envoy.write_routes(self.home, Routes(weights.blue, weights.green, note))
+            written = envoy.write_routes(self.home, Routes(target.weights.blue, target.weights.green, note))
             self._wait_applied(written)
             return _token(written)
 
-    def drain(self, slot: str, on: bool) -> None:
+    def drain(self, slot: str, on: bool, fence: int) -> None:
         with _ours():
             found = self._running(slot)
             if found is None:
                 raise ReleaseError(f"{slot} does not run: there is nothing to drain")
             slots.drain(self.state, found, on=on)
 
-    def retire(self, slot: str) -> None:
+    def retire(self, slot: str, fence: int) -> None:
         with _ours():
             self._refuse_users(slot)
             slots.stop_slot(self.home, slot)
@@ -152,9 +159,15 @@ class Local:
                 name: Tally(sum(classes.values()), classes["5xx"], self._slow(name)) for name, classes in stats.items()
             }
 
+    def reads(self) -> Mapping[str, Tally]:
+        return self.tally()
+
     def analyse(self, load: Load) -> Sample:
         arms = {slot: self._preview(slot) for slot in SLOTS}
         return measure(load, self.state.edge_url, arms, self.home)
+
+    def diagnose(self) -> Sequence[Finding]:
+        return ()
 
     def now(self) -> float:
         return time.time()
@@ -174,8 +187,8 @@ class Local:
         if found is None:
             raise ReleaseError("there is no route yet: `primetrade local up` writes the first one")
         fence = found.note.get("fence", "0")
-        weights = Weights(found.blue, found.green)
-        return Route(weights, _token(found), found.note.get("run", ""), int(fence) if fence.isdigit() else 0)
+        target = Target(Weights(found.blue, found.green))
+        return Route(target, _token(found), found.note.get("run", ""), int(fence) if fence.isdigit() else 0)
 
     def _wait_applied(self, written: Routes) -> None:
         deadline = time.monotonic() + APPLY_S
@@ -229,9 +242,9 @@ class Local:
         return None
 
     def _refuse_users(self, name: str) -> None:
-        weight = self._route().weights.of(name)
-        if weight and self._observed(name).ready:
-            raise Refused(f"{name} has {weight} % of the users: move them away first (`primetrade release abort`)")
+        target = self._route().target
+        if target.has_users(name) and self._observed(name).ready:
+            raise Refused(f"{name} has users ({target}): move them away first (`primetrade release abort`)")
 
 
 def _token(routes: Routes) -> str:

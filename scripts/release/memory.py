@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from scripts.release.journal import Entry
-from scripts.release.slots import Weights
+from scripts.release.route import Target
 
 BACK = ("abort", "rollback", "revert")  # the verbs that move users to the slot they came from
 
@@ -39,7 +39,7 @@ class Memory(msgspec.Struct, frozen=True):
     """The journal, folded."""
 
     fence: int = 0
-    routed: tuple[Weights, ...] = ()  # what the route may show: the last write seen, and writes begun since
+    routed: tuple[Target, ...] = ()  # what the route may show: the last write seen, and writes begun since
     back: bool = False  # the last of those writes leads back
     active: str = ""  # the last slot that had all users
     role: Role | None = None  # of the slot beside it
@@ -59,10 +59,10 @@ class Memory(msgspec.Struct, frozen=True):
 
 def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
     match entry.phase, entry.step:
-        case "adopt", _ if entry.weights:
-            return {"routed": (entry.weights,), "active": entry.weights.sole or "", "role": None, "baking": False}
-        case "intent", "shift" if entry.weights:
-            return {"routed": (*memory.routed, entry.weights), "back": entry.verb in BACK}
+        case "adopt", _ if entry.target:
+            return {"routed": (entry.target,), "active": entry.target.sole or "", "role": None, "baking": False}
+        case "intent", "shift" if entry.target:
+            return {"routed": (*memory.routed, entry.target), "back": entry.verb in BACK}
         case "intent", "deploy":
             over_warm = memory.role is Role.WARM or memory.replacing
             replacing = entry.release if over_warm else ""
@@ -79,8 +79,8 @@ def _done(memory: Memory, entry: Entry) -> dict[str, object]:
     match entry.step:
         case "deploy":
             found = {"replacing": "", "warm_until": None}
-        case "shift" if entry.weights:
-            found = _shifted(memory, entry.weights, back=entry.verb in BACK)
+        case "shift" if entry.target:
+            found = _shifted(memory, entry.target, back=entry.verb in BACK)
         case "analysis" if entry.outcome == "pass":
             found = {"gated": entry.release, "refused": ""}
         case "bake" if entry.outcome == "pass":
@@ -97,16 +97,16 @@ def _done(memory: Memory, entry: Entry) -> dict[str, object]:
 _NOTHING_UNDER_WAY: dict[str, object] = {"gated": "", "refused": "", "replacing": "", "warm_until": None}
 
 
-def settle(memory: Memory, weights: Weights) -> Memory:
+def settle(memory: Memory, target: Target) -> Memory:
     """With the last write begun taken as done where the route shows it: a run killed in between could not say so."""
-    if len(memory.routed) < 2 or weights != memory.routed[-1] or weights == memory.routed[0]:
+    if len(memory.routed) < 2 or target != memory.routed[-1] or target == memory.routed[0]:
         return memory
-    return msgspec.structs.replace(memory, **_shifted(memory, weights, back=memory.back))
+    return msgspec.structs.replace(memory, **_shifted(memory, target, back=memory.back))
 
 
-def _shifted(memory: Memory, weights: Weights, *, back: bool) -> dict[str, object]:
-    sole = weights.sole
-    found: dict[str, object] = {"routed": (weights,), "active": sole or memory.active}
+def _shifted(memory: Memory, target: Target, *, back: bool) -> dict[str, object]:
+    sole = target.sole
+    found: dict[str, object] = {"routed": (target,), "active": sole or memory.active}
     if sole and back:
         found |= {"role": Role.REJECTED, **_NOTHING_UNDER_WAY, "baking": False}
     elif sole and memory.active and sole != memory.active:

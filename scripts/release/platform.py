@@ -7,14 +7,16 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from scripts.release.journal import Holder, Journal
-from scripts.release.slots import Answer, Load, Observed, Release, Request, Sample, Tally, Weights
+from scripts.release.route import Target
+from scripts.release.slots import Answer, Finding, Load, Observed, Release, Request, Sample, Tally
 
 
 class Platform(Protocol):
     """A place that runs two slots behind a router.
 
-    Every act is idempotent. `deploy` and `retire` raise Refused for a slot that has users. Everything that talks to
-    a process or a server has a time limit and raises ReleaseError with what to do.
+    Every act is idempotent and carries the run's fencing number; one lower than a number seen before raises Fenced and
+    changes nothing. `deploy` and `retire` raise Refused for a slot that has users. Everything that talks to a process
+    or a server has a time limit and raises ReleaseError with what to do.
     """
 
     name: str
@@ -28,28 +30,41 @@ class Platform(Protocol):
     def holder(self) -> Holder | None:
         """Who holds the lock now."""
 
+    def unlock(self) -> None:
+        """Take the lock from its holder: whatever that run still writes raises Fenced. Raises NeedsPerson."""
+
     def observe(self) -> Observed: ...
 
-    def expand(self, command: Sequence[str]) -> str:
+    def expand(self, command: Sequence[str], fence: int) -> str:
         """Run the migration command to its end and return its last line."""
 
-    def deploy(self, slot: str, release: Release) -> None:
-        """Make `slot` run `release`, not draining; does not wait until it is ready."""
+    def deploy(self, slot: str, release: Release, replicas: int, fence: int) -> None:
+        """Make `slot` run `release` in so many replicas, not draining; does not wait until it is ready."""
 
-    def route(self, weights: Weights, expected: str, run: str, fence: int) -> str:
+    def scale(self, slot: str, replicas: int, fence: int) -> None:
+        """Change how many replicas a slot has; does not wait until they are ready."""
+
+    def route(self, target: Target, expected: str, run: str, fence: int) -> str:
         """Compare and swap: write only where the route's token is `expected`; the token after. Raises RouteMoved."""
 
-    def drain(self, slot: str, on: bool) -> None: ...
+    def drain(self, slot: str, on: bool, fence: int) -> None: ...
 
-    def retire(self, slot: str) -> None: ...
+    def retire(self, slot: str, fence: int) -> None: ...
 
     def ask(self, request: Request, slot: str = "") -> Answer:
         """Send a request through the users' route, or to `slot` through the preview route."""
 
-    def tally(self) -> Mapping[str, Tally]: ...
+    def tally(self) -> Mapping[str, Tally]:
+        """Users' requests."""
+
+    def reads(self) -> Mapping[str, Tally]:
+        """While reads are copied: users' reads of the slot that answers them, copies of the slot that gets these."""
 
     def analyse(self, load: Load) -> Sample:
         """Send `load` through the preview route, every second request to the other slot."""
+
+    def diagnose(self) -> Sequence[Finding]:
+        """What is wrong that only the platform can see."""
 
     def now(self) -> float:
         """Unix seconds."""

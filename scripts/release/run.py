@@ -12,10 +12,11 @@ from scripts.release.errors import ReleaseError, RouteMoved
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Entry, Phase
 from scripts.release.memory import BACK
-from scripts.release.plan import Kind, Step
 from scripts.release.platform import Platform
+from scripts.release.route import Target, Weights
 from scripts.release.signals import Signals
-from scripts.release.slots import Observed, Weights
+from scripts.release.slots import Observed, Range, Release
+from scripts.release.step import Kind, Step
 
 OnEvent = Callable[[float, str, str, str], object]  # Unix seconds, a kind of loadtest.result.Event, label, detail
 
@@ -59,14 +60,18 @@ class Run:
     cut_overs: list[CutOver] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
 
-    def note(
+    def note(  # noqa: PLR0913 - an entry has as many parts
         self,
         phase: Phase,
         step: Step | None = None,
         *,
         outcome: str = "",
         words: str = "",
-        weights: Weights | None = None,
+        target: Target | None = None,
+        plan: tuple[Step, ...] = (),
+        spec: Release | None = None,
+        schema: Range | None = None,
+        level: int | None = None,
     ) -> None:
         """Append an entry to the journal; it is on disk when this returns."""
         at = self.platform.now()
@@ -84,7 +89,11 @@ class Run:
             version=self.version,
             release=self.release,
             file=self.file.digest,
-            weights=step.weights if step else weights,
+            target=step.target if step else target,
+            plan=plan,
+            spec=spec,
+            schema=schema,
+            level=level,
             outcome=outcome,
             words=words,
             until=at + self.file.settings.warm if step and step.kind is Kind.WARM else None,
@@ -111,7 +120,7 @@ class Run:
         seen = self.seen()
         if seen.route.token != self.token:
             raise RouteMoved(
-                f"the route changed under this run: it says {seen.route.weights}"
+                f"the route changed under this run: it says {seen.route.target}"
                 + (f", written by run {seen.route.run}" if seen.route.run not in ("", self.id) else "")
             )
         return seen

@@ -7,7 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from scripts.release.memory import Memory, Role, settle
-from scripts.release.slots import SLOTS, Observed, Slot, other
+from scripts.release.route import SLOTS, other
+from scripts.release.slots import Observed, Slot
 
 
 class Phase(StrEnum):
@@ -45,14 +46,14 @@ class Situation(msgspec.Struct, frozen=True):
 
 def situation(observed: Observed, memory: Memory) -> Situation:
     """Read the route with the journal; where the two disagree the route is the truth and `drift` says so."""
-    weights = observed.route.weights
+    target, weights = observed.route.target, observed.route.weights
     drift = ""
-    if memory.routed and weights not in memory.routed:
+    if memory.routed and target not in memory.routed:
         drift = (
-            f"the route says {weights}, but the last run wrote {memory.routed[-1]}: somebody edited it by hand. "
+            f"the route says {target}, but the last run wrote {memory.routed[-1]}: somebody edited it by hand. "
             "`primetrade release abort` puts all users back on the active slot"
         )
-    memory = settle(memory, weights)
+    memory = settle(memory, target)
     heavier = max(SLOTS, key=weights.of)
     name = weights.sole or memory.active or heavier
     active, beside = observed.slots[name], observed.slots[other(name)]
@@ -62,7 +63,7 @@ def situation(observed: Observed, memory: Memory) -> Situation:
         role = Role.WARM  # a deploy was begun and killed before it touched the slot
     if not active.running and not beside.running:
         phase = Phase.EMPTY
-    elif weights.sole is None:
+    elif target.sole is None:
         phase = Phase.SHIFTING
     elif same and memory.baking:
         phase = Phase.BAKING

@@ -1,4 +1,4 @@
-"""The words of a release as plain data: weights, releases, slots, the route, requests and what came back."""
+"""The words of a release as plain data: releases, slots, requests and what came back."""
 
 from __future__ import annotations
 
@@ -7,43 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from scripts.release.errors import Unusable
+from scripts.release.route import Route
 from slo.compare import Counts
-
-SLOTS = ("blue", "green")
-
-
-def other(slot: str) -> str:
-    """The slot beside `slot`."""
-    return SLOTS[1 - SLOTS.index(slot)]
-
-
-class Weights(msgspec.Struct, frozen=True):
-    """Shares of the users' requests in percent. Raises Unusable unless both are 0 to 100 and their sum is 100."""
-
-    blue: int
-    green: int
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.blue <= 100 and self.blue + self.green == 100):
-            raise Unusable(f"weights blue {self.blue}, green {self.green}: each is 0 to 100 and their sum must be 100")
-
-    @classmethod
-    def with_share(cls, slot: str, percent: int) -> Weights:
-        """`percent` to `slot`, the rest to the other."""
-        return cls(percent, 100 - percent) if slot == "blue" else cls(100 - percent, percent)
-
-    def of(self, slot: str) -> int:
-        """The percent that `slot` gets."""
-        return self.blue if slot == "blue" else self.green
-
-    @property
-    def sole(self) -> str | None:
-        """The slot that has all users, if one has."""
-        return next((slot for slot in SLOTS if self.of(slot) == 100), None)
-
-    def __str__(self) -> str:
-        return f"blue {self.blue} %, green {self.green} %"
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -74,20 +39,11 @@ class Slot(msgspec.Struct, frozen=True):
     digest: str = ""
     says: str = ""  # the version the process itself answers; "" while it answers nothing
     running: bool = False
-    ready: bool = False
-    capacity: int = 0  # in units of the platform; compared only with the other slot's
+    ready: bool = False  # every replica is, as the router sees it
+    capacity: int = 0  # replicas that run; compared with the other slot's
     in_flight: int = 0  # requests the edge waits for
     schema: Range | None = None
     log: str = ""  # where its last words stand
-
-
-class Route(msgspec.Struct, frozen=True):
-    """The routing object: the one truth about who is live."""
-
-    weights: Weights
-    token: str  # changes with every write, whoever writes: the precondition of the next write
-    run: str = ""  # the run that wrote it; "" when no run did
-    fence: int = 0
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -121,6 +77,7 @@ class Tally(msgspec.Struct, frozen=True):
     requests: int = 0
     failed: int = 0
     slow: int | None = None  # ok answers over the latency threshold; None where the artefact does not say
+    within: dict[float, int] | None = None  # ok answers by bucket bound in ms, cumulative; None likewise
 
     def since(self, before: Tally) -> Tally:
         """What came after `before`; slow is None when either does not know or the process started anew."""
@@ -129,6 +86,7 @@ class Tally(msgspec.Struct, frozen=True):
             requests=max(0, self.requests - before.requests),
             failed=max(0, self.failed - before.failed),
             slow=None if slow is None or slow < 0 else slow,
+            within=None if slow is None or slow < 0 else _less(self.within, before.within),
         )
 
 
@@ -143,3 +101,16 @@ class Load(msgspec.Struct, frozen=True):
 
 
 Sample = Mapping[str, Mapping[str, Counts]]  # route → slot → what it answered under analysis load
+
+
+def _less(now: dict[float, int] | None, before: dict[float, int] | None) -> dict[float, int] | None:
+    if now is None or before is None or now.keys() != before.keys():
+        return None
+    return {bound: count - before[bound] for bound, count in now.items()}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that is not as it should be, and the command that mends it."""
+
+    what: str
+    mend: str

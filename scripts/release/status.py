@@ -53,9 +53,10 @@ def stands(now: Situation) -> str:
     if now.phase is Phase.EMPTY:
         return "nothing runs in either slot"
     if now.phase is Phase.SHIFTING:
-        weights = now.observed.route.weights
-        both = (f"{weights.of(s.name)} % on {s.name} ({s.version or 'not running'})" for s in (now.active, now.beside))
-        return ", ".join(both)
+        target = now.observed.route.target
+        both = (now.active, now.beside)
+        shares = [f"{target.weights.of(s.name)} % on {s.name} ({s.version or 'not running'})" for s in both]
+        return ", ".join(shares) + (f", the audience on {target.first}" if target.first else "")
     down = "" if now.active.running else ", which does not run"
     words = f"{now.active.version or 'no release'} on {now.active.name} has all users{down}"
     if now.beside.running and now.role:

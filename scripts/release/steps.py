@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 
 from scripts.release.errors import Refused, ReleaseError
 from scripts.release.gate import GateFailed, analysis_gate, bake_gate, hold_gate
-from scripts.release.plan import Kind, Step
+from scripts.release.route import SLOTS, other
 from scripts.release.run import CutOver, Run
-from scripts.release.slots import SLOTS, Release, Request, Slot, other
+from scripts.release.slots import Release, Request, Slot, Tally
+from scripts.release.step import Kind, Step
 
 POLL_S = 0.1
 PROBE_S = 0.002  # between probes of the users' route: a cut-over takes milliseconds
@@ -24,35 +25,37 @@ def act(run: Run, step: Step, release: Release | None) -> str:
     """Carry out the changing part of a step; what it has to say for the journal."""
     match step.kind:
         case Kind.EXPAND:
-            return run.platform.expand(run.file.settings.schema.expand)
+            return run.platform.expand(run.file.settings.schema.expand, run.fence)
         case Kind.DEPLOY:
             assert release is not None
             run.event("deploy", f"{release.version} on {step.slot}")
-            run.platform.deploy(step.slot, release)
+            run.platform.deploy(step.slot, release, step.replicas, run.fence)
+        case Kind.SCALE:
+            run.platform.scale(step.slot, step.replicas, run.fence)
         case Kind.SHIFT:
             _shift(run, step)
         case Kind.UNDRAIN:
             try:
-                run.platform.drain(step.slot, on=False)
+                run.platform.drain(step.slot, on=False, fence=run.fence)
             except ReleaseError as exc:  # died since it was seen: nobody is sent there
                 raise GateFailed(str(exc)) from exc
         case Kind.DRAIN:
             try:
-                run.platform.drain(step.slot, on=True)
+                run.platform.drain(step.slot, on=True, fence=run.fence)
             except ReleaseError as exc:  # it has no users any more, so this hurts nobody
                 return f"{step.slot} did not take the drain signal: {exc}"
         case Kind.RETIRE:
-            run.platform.retire(step.slot)
+            run.platform.retire(step.slot, run.fence)
     return ""
 
 
 def _shift(run: Run, step: Step) -> None:
-    assert step.weights is not None
+    assert step.target is not None
     seen = run.observe()
     run.written = run.platform.now()
-    if seen.route.weights == step.weights and seen.route.run == run.id:
+    if seen.route.target == step.target and seen.route.run == run.id:
         return
-    run.token = run.platform.route(step.weights, run.token, run.id, run.fence)
+    run.token = run.platform.route(step.target, run.token, run.id, run.fence)
 
 
 def _preflight(run: Run, step: Step) -> str:
@@ -80,18 +83,18 @@ def _ready(run: Run, step: Step) -> str:
 
 
 def _parity(run: Run, step: Step) -> str:
-    """Ready, the right version, the right schema, as big as the active slot, and reached by the preview route."""
+    """Ready, the right version, the right schema, as many replicas as wanted, and reached by the preview route."""
     _ready(run, step)
     slots = _speaking(run, step)
-    new, live = slots[step.slot], slots[other(step.slot)]
+    new = slots[step.slot]
     wanted = run.file.settings.schema.range
     if new.schema and not new.schema.min <= wanted.max <= new.schema.max:
         raise GateFailed(
             f"{new.version} works with schema levels {new.schema.min} to {new.schema.max}, "
             f"but the database is brought to {wanted.max}"
         )
-    if new.capacity < live.capacity:
-        raise GateFailed(f"{new.name} has capacity {new.capacity}, but {live.name} serves with {live.capacity}")
+    if new.capacity < step.replicas:
+        raise GateFailed(f"{new.name} runs {new.capacity} replicas, {step.replicas} are wanted; their log: {new.log}")
     probe = Request(path=run.file.settings.artefact.probes.traffic)
     begun = run.platform.now()
     while (answer := run.platform.ask(probe, step.slot)).status != probe.expect or answer.slot != step.slot:
@@ -101,7 +104,7 @@ def _parity(run: Run, step: Step) -> str:
                 f"{answer.slot or 'nobody'}: {answer.body[:200]}"
             )
         run.platform.sleep(POLL_S)
-    return f"says {new.says}, capacity {new.capacity}"
+    return f"says {new.says}, replicas {new.capacity}"
 
 
 def _speaking(run: Run, step: Step) -> Mapping[str, Slot]:
@@ -131,37 +134,68 @@ def _ask_all(run: Run, requests: tuple[Request, ...], slot: str = "") -> None:
 
 
 def _verify(run: Run, step: Step) -> str:
-    """Probe the users' route until it shows the new weights: done is what users see, not what was written."""
-    assert step.weights is not None
-    timeouts, probe = run.file.settings.timeouts, Request(path=run.file.settings.artefact.probes.traffic)
-    wanted = {step.slot} if step.weights.of(step.slot) else {other(step.slot)}
+    """Probe the users' route until it shows the new target: done is what users see, not what was written."""
+    target = step.target
+    assert target is not None
+    if target.mirror:
+        return _copied(run, step)
+    probe, wanted = _probe(run, step), {step.slot if target.has_users(step.slot) else other(step.slot)}
     begun, seen, streak, probes = run.platform.now(), 0.0, 0, 0
     found: set[str] = set()
     while streak < STREAK or not wanted <= found:
         answer = run.platform.ask(probe)
         probes += 1
-        good = answer.status == probe.expect and answer.slot in SLOTS and step.weights.of(answer.slot) > 0
+        good = answer.status == probe.expect and answer.slot in SLOTS and target.has_users(answer.slot)
         if good and answer.slot in wanted and not wanted & found:
             seen = run.platform.now()
         found, streak = (found | {answer.slot}, streak + 1) if good else (set(), 0)
         if probes % LOOK_EVERY == 0 and not run.observe().slots[step.slot].running:
             raise GateFailed(f"{step.slot} is not running any more")
-        if run.platform.now() - begun > timeouts.verify:
+        if run.platform.now() - begun > run.file.settings.timeouts.verify:
             raise GateFailed(
-                f"probes of the users' route did not see {step.weights} in {timeouts.verify:g} s (timeouts.verify): "
-                f"the last of {probes} was answered with {answer.status} by {answer.slot or 'nobody'}"
+                f"probes of the users' route did not see {target} in {run.file.settings.timeouts.verify:g} s "
+                f"(timeouts.verify): the last of {probes} was answered with {answer.status} by "
+                f"{answer.slot or 'nobody'}"
             )
         run.platform.sleep(PROBE_S)
-    slot = (_speaking(run, step) if step.weights.of(step.slot) else run.observe().slots)[step.slot]
-    run.cut_overs.append(CutOver(step.weights, run.written, seen or run.platform.now()))
-    run.event(_kind(run, step), f"{slot.version} → {step.weights.of(step.slot)} %", str(step.weights), run.written)
+    slot = (_speaking(run, step) if target.has_users(step.slot) else run.observe().slots)[step.slot]
+    run.cut_overs.append(CutOver(target.weights, run.written, seen or run.platform.now()))
+    share = "its audience" if target.first == step.slot and not target.weights.of(step.slot) else None
+    share = share or f"{target.weights.of(step.slot)} %"
+    run.event(_kind(run, step), f"{slot.version} → {share}", str(target), run.written)
     return f"seen by {probes} probes, {(run.cut_overs[-1].seen - run.written) * 1000:.0f} ms after the write"
+
+
+def _probe(run: Run, step: Step) -> Request:
+    """As one of the audience where only that has come, otherwise as anybody."""
+    path = run.file.settings.artefact.probes.traffic
+    target = step.target
+    assert target is not None
+    if target.first != step.slot or target.weights.of(step.slot):
+        return Request(path=path)
+    if target.audience.headers:
+        return Request(path=path, headers=dict([next(iter(target.audience.headers.items()))]))
+    name, value = next(iter(target.audience.cookies.items()))
+    return Request(path=path, headers={"cookie": f"{name}={value}"})
+
+
+def _copied(run: Run, step: Step) -> str:
+    """Read as a user until the slot answers a copy."""
+    probe, begun = Request(path=run.file.settings.artefact.probes.traffic), run.platform.now()
+    before = run.platform.reads().get(step.slot, Tally()).requests
+    while run.platform.reads().get(step.slot, Tally()).requests <= before:
+        run.platform.ask(probe)
+        if run.platform.now() - begun > run.file.settings.timeouts.verify:
+            raise GateFailed(f"no copy of a read was answered by {step.slot} (timeouts.verify)")
+        run.platform.sleep(POLL_S)
+    run.event("shift", f"{run.version} gets copies of reads", str(step.target), run.written)
+    return "copies are answered"
 
 
 def _kind(run: Run, step: Step) -> str:
     if run.verb in ("rollback", "abort", "revert"):
         return "rollback"
-    return "promote" if step.weights and step.weights.of(step.slot) == 100 else "shift"
+    return "promote" if step.target and step.target.weights.of(step.slot) == 100 else "shift"
 
 
 def _drained(run: Run, step: Step) -> str:
@@ -182,15 +216,16 @@ def _retired(run: Run, step: Step) -> str:
 
 
 def _shifted(run: Run, step: Step) -> str:
-    weights = run.observe().route.weights
-    if weights != step.weights:
-        raise ReleaseError(f"the route says {weights} after {step.weights} was written: see `primetrade local logs`")
+    target = run.observe().route.target
+    if target != step.target:
+        raise ReleaseError(f"the route says {target} after {step.target} was written: see `primetrade local logs`")
     return ""
 
 
 CHECKS: dict[Kind, Callable[[Run, Step], str]] = {
     Kind.PREFLIGHT: _preflight,
     Kind.DEPLOY: _ready,
+    Kind.SCALE: _ready,
     Kind.PARITY: _parity,
     Kind.SMOKE: _smoke,
     Kind.ANALYSIS: analysis_gate,

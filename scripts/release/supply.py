@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from scripts.release.plan import Kind, Step
 from scripts.release.platform import Platform
+from scripts.release.step import Kind, Step
 
 MEASURED_S = 1.0
 

@@ -10,24 +10,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from scripts.release.errors import Refused, ReleaseError, RouteMoved
+from scripts.release.errors import Fenced, Refused, ReleaseError, RouteMoved
 from scripts.release.journal import Entry, Holder
 from scripts.release.lock import refusal
+from scripts.release.route import SLOTS, Route, Target, Weights
 from scripts.release.slots import (
-    SLOTS,
     Answer,
+    Finding,
     Load,
     Observed,
     Range,
     Release,
     Request,
-    Route,
     Sample,
     Slot,
     Tally,
-    Weights,
 )
 from slo.compare import Counts
+
+READS = 0.8  # of the users' requests
 
 
 @dataclass
@@ -45,13 +46,29 @@ class Behaviour:
 
 
 @dataclass
-class _Slot:
-    release: Release
-    started: float
-    draining: bool = False
+class _Count:
     requests: float = 0.0
     failed: float = 0.0
     slow: float = 0.0
+
+    def add(self, requests: float, failed: float, slow: float) -> None:
+        self.requests += requests
+        self.failed += requests * failed
+        self.slow += requests * (1 - failed) * slow
+
+    @property
+    def tally(self) -> Tally:
+        return Tally(int(self.requests), int(self.failed + 1e-9), int(self.slow + 1e-9))
+
+
+@dataclass
+class _Slot:
+    release: Release
+    started: float
+    replicas: int = 1
+    draining: bool = False
+    users: _Count = field(default_factory=_Count)
+    reads: _Count = field(default_factory=_Count)
 
 
 class _Journal:
@@ -70,6 +87,7 @@ class Twin:
     """A platform in memory; `rate` users' requests a second arrive while its clock runs."""
 
     rate: float = 1000.0
+    audience: float = 0.02  # share of the requests that it sends
     name: str = "twin"
     clock: float = 1_800_000_000.0
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
@@ -80,8 +98,9 @@ class Twin:
     tally_error: str = ""  # why users' requests cannot be counted
     observe_error: str = ""  # why slots and route cannot be seen
     slots: dict[str, _Slot] = field(default_factory=dict)
-    current: Route = field(default_factory=lambda: Route(Weights(100, 0), "0"))
+    current: Route = field(default_factory=lambda: Route(Target(Weights(100, 0)), "0"))
     held: Holder | None = None
+    fence: int = 0  # the highest seen
     asked: int = 0
 
     @contextmanager
@@ -89,56 +108,72 @@ class Twin:
         if self.held:
             raise refusal(self.held)
         self.held = holder
+        self.fence = max(self.fence, *(entry.fence for entry in self.journal.entries), 0) + 1
         try:
-            yield max((entry.fence for entry in self.journal.entries), default=0) + 1
+            yield self.fence
         finally:
-            self.held = None
+            if self.held is holder:
+                self.held = None
 
     def holder(self) -> Holder | None:
         return self.held
+
+    def unlock(self) -> None:
+        self.held = None
+        self.fence += 1
 
     def observe(self) -> Observed:
         if self.observe_error:
             raise ReleaseError(self.observe_error)
         return Observed({name: self._slot(name) for name in SLOTS}, self.current)
 
-    def expand(self, command: Sequence[str]) -> str:
-        self.calls.append(f"expand {' '.join(command)}")
+    def expand(self, command: Sequence[str], fence: int) -> str:
+        self._change(f"expand {' '.join(command)}", fence)
         return "expanded"
 
-    def deploy(self, slot: str, release: Release) -> None:
+    def deploy(self, slot: str, release: Release, replicas: int, fence: int) -> None:
         self._refuse_users(slot)
-        self.calls.append(f"deploy {release.version} on {slot}")
+        self._change(f"deploy {release.version} on {slot}", fence)
         found = self.slots.get(slot)
         if found and found.release.digest == release.digest and self._slot(slot).running:
-            found.draining = False
+            found.draining, found.replicas = False, replicas
         else:
-            self.slots[slot] = _Slot(release, self.clock)
+            self.slots[slot] = _Slot(release, self.clock, replicas)
 
-    def route(self, weights: Weights, expected: str, run: str, fence: int) -> str:
-        if self.current.token != expected or self.current.fence > fence:
-            raise RouteMoved(f"the route says {self.current.weights}; it was moved since it was read")
-        self.calls.append(f"route {weights}")
-        self.edit(weights, run, fence)
+    def scale(self, slot: str, replicas: int, fence: int) -> None:
+        if slot not in self.slots:
+            raise ReleaseError(f"{slot} does not run: nothing to scale")
+        self._change(f"scale {slot} to {replicas}", fence)
+        self.slots[slot].replicas = replicas
+
+    def route(self, target: Target, expected: str, run: str, fence: int) -> str:
+        self._refuse_old(fence)
+        if self.current.token != expected:
+            raise RouteMoved(f"the route says {self.current.target}; it was moved since it was read")
+        self._change(f"route {target}", fence)
+        self.edit(target, run, fence)
         return self.current.token
 
-    def edit(self, weights: Weights, run: str = "", fence: int = 0) -> None:
+    def edit(self, target: Target, run: str = "", fence: int = 0) -> None:
         """Write the route without asking, as a hand does."""
-        self.current = Route(weights, str(int(self.current.token) + 1), run, fence)
+        self.current = Route(target, str(int(self.current.token) + 1), run, fence)
 
-    def drain(self, slot: str, on: bool) -> None:
-        self.calls.append(f"{'drain' if on else 'undrain'} {slot}")
+    def drain(self, slot: str, on: bool, fence: int) -> None:
+        self._change(f"{'drain' if on else 'undrain'} {slot}", fence)
         if slot not in self.slots:
             raise ReleaseError(f"{slot} does not run: nothing to drain")
         self.slots[slot].draining = on
 
-    def retire(self, slot: str) -> None:
+    def retire(self, slot: str, fence: int) -> None:
         self._refuse_users(slot)
-        self.calls.append(f"retire {slot}")
+        self._change(f"retire {slot}", fence)
         self.slots.pop(slot, None)
 
     def ask(self, request: Request, slot: str = "") -> Answer:
-        name = slot or self._chosen()
+        name = slot or self._chosen(request)
+        mirror = self.current.target.mirror
+        if not slot and mirror in self.slots and self._slot(mirror).ready:
+            self.slots[mirror].reads.add(1, request.path in self._behaviour(mirror).broken, 0)
         if not (self._slot(name).running and self._slot(name).ready):
             return Answer(503, name, "no healthy upstream")
         broken = request.path in self._behaviour(name).broken
@@ -147,10 +182,12 @@ class Twin:
     def tally(self) -> Mapping[str, Tally]:
         if self.tally_error:
             raise ReleaseError(self.tally_error)
-        return {
-            name: Tally(int(slot.requests), int(slot.failed + 1e-9), int(slot.slow + 1e-9))
-            for name, slot in self.slots.items()
-        }
+        return {name: slot.users.tally for name, slot in self.slots.items()}
+
+    def reads(self) -> Mapping[str, Tally]:
+        if self.tally_error:
+            raise ReleaseError(self.tally_error)
+        return {name: slot.reads.tally for name, slot in self.slots.items()}
 
     def analyse(self, load: Load) -> Sample:
         if self.load_error:
@@ -164,18 +201,35 @@ class Twin:
             arms[name] = Counts(each - failed, failed, round((each - failed) * does.slow))
         return {"GET /": arms}
 
+    def diagnose(self) -> Sequence[Finding]:
+        return ()
+
     def now(self) -> float:
         return self.clock
 
     def sleep(self, seconds: float) -> None:
         self.clock += seconds
-        for name, slot in self.slots.items():
-            here = self.rate * seconds * self.current.weights.of(name) / 100
-            does = self._behaviour(name)
-            slot.requests += here
-            slot.failed += here * (does.failed if self._slot(name).ready else 1.0)
-            slot.slow += here * (1 - does.failed) * does.slow
+        for name in tuple(self.slots):
+            self._serve(name, self.rate * seconds)
         self.on_tick()
+
+    def _serve(self, name: str, requests: float) -> None:
+        slot, does, target = self.slots[name], self._behaviour(name), self.current.target
+        named = self.audience if target.first else 0.0
+        share = (1 - named) * target.weights.of(name) / 100 + (named if target.first == name else 0.0)
+        failed = does.failed if self._slot(name).ready else 1.0
+        slot.users.add(requests * share, failed, does.slow)
+        copied = 1.0 if target.mirror == name else share
+        slot.reads.add(requests * copied * READS, failed, does.slow)
+
+    def _change(self, words: str, fence: int) -> None:
+        self._refuse_old(fence)
+        self.fence = fence
+        self.calls.append(words)
+
+    def _refuse_old(self, fence: int) -> None:
+        if fence < self.fence:
+            raise Fenced(f"run {fence} lost its lock to run {self.fence}: it changes nothing more")
 
     def _behaviour(self, name: str) -> Behaviour:
         return self.behaviours.get(self.slots[name].release.version, Behaviour())
@@ -193,17 +247,22 @@ class Twin:
             says=(does.says or release.version) if running and not does.mute else "",
             running=running,
             ready=running and not slot.draining and self.clock >= slot.started + does.ready_s,
-            capacity=1,
+            capacity=slot.replicas if running else 0,
             schema=does.schema,
             log=f"{name}.log",
         )
 
-    def _chosen(self) -> str:
+    def _chosen(self, request: Request) -> str:
         """The slots in turn, by their weights: the blue share of the first n requests is always within one of right."""
-        weight = self.current.weights.blue
+        target = self.current.target
+        cookies = [f"{name}={value}" for name, value in target.audience.cookies.items()]
+        sent = request.headers.items()
+        if any(pair in sent for pair in target.audience.headers.items()) or request.headers.get("cookie") in cookies:
+            return target.first
+        weight = target.weights.blue
         self.asked += 1
         return "blue" if self.asked * weight // 100 > (self.asked - 1) * weight // 100 else "green"
 
     def _refuse_users(self, slot: str) -> None:
-        if self._slot(slot).ready and self.current.weights.of(slot):
-            raise Refused(f"{slot} has {self.current.weights.of(slot)} % of the users: move them away first")
+        if self._slot(slot).ready and self.current.target.has_users(slot):
+            raise Refused(f"{slot} has users ({self.current.target}): move them away first")

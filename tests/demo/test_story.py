@@ -9,7 +9,7 @@ from scripts.demo.run import SHORTER
 from scripts.demo.story import BAD, Played, acts, play
 from scripts.release.engine import Caller, deploy
 from scripts.release.file import ReleaseFile, read_release_file
-from scripts.release.slots import Weights
+from scripts.release.route import Target, Weights
 from scripts.release.twin import Behaviour, Twin
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,7 +26,7 @@ def file(request: pytest.FixtureRequest) -> ReleaseFile:
 def twin(file: ReleaseFile) -> Twin:
     """1.0.0 is live."""
     twin = Twin()
-    twin.edit(Weights(0, 100))
+    twin.edit(Target(Weights(0, 100)))
     deploy(twin, file, "1.0.0", CALLER)
     return twin
 

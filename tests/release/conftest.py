@@ -13,7 +13,7 @@ from scripts.local.state import State
 from scripts.release.engine import Caller, deploy
 from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.local import Local
-from scripts.release.slots import Weights
+from scripts.release.route import Target, Weights
 from scripts.release.twin import Twin
 
 FILE = """
@@ -74,7 +74,7 @@ def empty() -> Twin:
 @pytest.fixture
 def twin(empty: Twin, file: ReleaseFile, caller: Caller) -> Twin:
     """1.0.0 has all users on blue, and the journal says so."""
-    empty.edit(Weights(0, 100))
+    empty.edit(Target(Weights(0, 100)))
     deploy(empty, file, "1.0.0", caller)
     empty.calls.clear()
     return empty

@@ -23,8 +23,9 @@ from scripts.release.errors import (
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
 from scripts.release.memory import Role
+from scripts.release.route import Target, Weights
 from scripts.release.situation import Phase
-from scripts.release.slots import Range, Weights
+from scripts.release.slots import Range
 from scripts.release.status import status
 from scripts.release.twin import Behaviour, Twin
 
@@ -42,7 +43,7 @@ def test_a_good_release_goes_through_every_step_to_all_users(twin: Twin, file: R
     ]
     assert done.words == "1.1.0 on green has all users; 1.0.0 on blue is warm"
     assert [Weights(95, 5), Weights(50, 50), Weights(0, 100)] == [c.weights for c in done.cut_overs]
-    assert twin.slots["green"].failed == 0
+    assert twin.slots["green"].users.failed == 0
 
 
 def test_the_journal_keeps_who_why_when_what_and_the_verdicts(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
@@ -125,7 +126,7 @@ def test_a_release_that_turns_bad_in_the_bake_gives_its_users_back(
         engine.deploy(twin, file, "1.1.0", caller)
     assert twin.calls[-4:] == ["drain blue", "undrain blue", "route blue 100 %, green 0 %", "drain green"]
     assert Role.REJECTED is engine.look(twin).role
-    assert twin.slots["blue"].failed == 0
+    assert twin.slots["blue"].users.failed == 0
 
 
 def test_a_bake_check_that_fails_gives_the_users_back(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
@@ -282,7 +283,7 @@ def test_a_gate_that_cannot_be_asked_is_an_error_and_promotes_nothing(
     with pytest.raises(ReleaseError, match="no tokens"):
         engine.deploy(twin, file, "1.1.0", caller)
     assert Weights(100, 0) == twin.current.weights
-    assert (twin.journal.entries[-1].outcome, twin.journal.entries[-1].weights) == ("error", Weights(100, 0))
+    assert (twin.journal.entries[-1].outcome, twin.journal.entries[-1].target) == ("error", Target(Weights(100, 0)))
 
 
 def test_figures_that_are_gone_for_a_while_hold_the_gate_and_for_good_leave_it_open(
@@ -368,7 +369,7 @@ def test_rollback_moves_the_route_before_it_drains(twin: Twin, file: ReleaseFile
     assert twin.calls == ["undrain blue", "route blue 100 %, green 0 %", "drain green"]
     now = engine.look(twin)
     assert (now.active.version, now.role, now.can_roll_back) == ("1.0.0", Role.REJECTED, False)
-    assert twin.slots["blue"].failed + twin.slots["green"].failed == 0
+    assert twin.slots["blue"].users.failed + twin.slots["green"].users.failed == 0
 
 
 def test_a_version_rolled_back_can_be_brought_in_again(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
@@ -416,7 +417,7 @@ def test_a_deploy_killed_after_it_took_the_warm_slot_leaves_a_preview(
     engine.deploy(twin, file, "1.1.0", caller)
     with pytest.raises(Killed):
         engine.deploy(twin, file, "1.2.0", Caller("ann", on_event=killed_at_the_deploy))
-    twin.deploy("blue", file.release("1.2.0", {}))
+    twin.deploy("blue", file.release("1.2.0", {}), 1, 99)
     now = engine.look(twin)
     assert (now.phase, now.role, now.can_roll_back) == (Phase.PREVIEW, Role.PREVIEW, False)
 
@@ -490,7 +491,7 @@ def test_the_second_actor_is_told_who_is_first(twin: Twin, file: ReleaseFile, ca
 def test_a_route_edited_by_hand_stops_a_release(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
     """It says what was found, what was written last, and the verb that mends it, which does."""
     engine.deploy(twin, file, "1.1.0", caller, Options(to_preview=True))
-    twin.edit(Weights(70, 30))
+    twin.edit(Target(Weights(70, 30)))
     with pytest.raises(NeedsPerson, match=r"says blue 70 %, green 30 %, but.*wrote blue 100 %.*release abort"):
         engine.promote(twin, file, caller)
     engine.abort(twin, file, caller)
@@ -503,7 +504,7 @@ def test_a_route_edited_under_a_run_stops_it(twin: Twin, file: ReleaseFile, call
 
     def tick() -> None:
         if twin.current.weights == Weights(50, 50):
-            twin.edit(Weights(60, 40))
+            twin.edit(Target(Weights(60, 40)))
 
     twin.on_tick = tick
     with pytest.raises(NeedsPerson, match=r"the route changed under this run: it says blue 60 %"):
@@ -514,7 +515,7 @@ def test_a_route_edited_under_a_run_stops_it(twin: Twin, file: ReleaseFile, call
 def test_rollback_works_over_a_route_edited_by_hand(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
     """At night the way back is open whatever somebody did before, and it leads to the warm slot."""
     engine.deploy(twin, file, "1.1.0", caller)
-    twin.edit(Weights(70, 30))
+    twin.edit(Target(Weights(70, 30)))
     engine.rollback(twin, file, caller)
     assert twin.current.weights == Weights(100, 0)
 

@@ -8,11 +8,15 @@ from scripts.release.errors import NeedsPerson, Refused, Unusable
 from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.judge import needs
 from scripts.release.memory import Memory, Role
-from scripts.release.plan import Step, Wanted, plan_back, plan_deploy, plan_promote, plan_shift
+from scripts.release.plan import Wanted, plan_deploy, plan_promote, plan_shift
+from scripts.release.route import Route, Target, Weights
 from scripts.release.situation import Phase, Situation, situation
-from scripts.release.slots import Observed, Release, Route, Slot, Weights
+from scripts.release.slots import Observed, Release, Slot
+from scripts.release.stages import Terms
 from scripts.release.status import next_command
+from scripts.release.step import Step
 from scripts.release.supply import seconds_of, shortage
+from scripts.release.wayback import plan_back
 
 OLD, NEW = Release("1.0.0", ("shop",), {}), Release("1.1.0", ("shop",), {})
 
@@ -27,7 +31,7 @@ def standing(
     blue: Slot = slot("blue", OLD),  # noqa: B008 - frozen
     green: Slot = Slot("green"),  # noqa: B008 - frozen
 ) -> Situation:
-    return situation(Observed({"blue": blue, "green": green}, Route(weights, "t")), memory)
+    return situation(Observed({"blue": blue, "green": green}, Route(Target(weights), "t")), memory)
 
 
 IDLE = standing()
@@ -40,16 +44,16 @@ BAKING = standing(Weights(0, 100), Memory(active="green", role=Role.WARM, baking
 WARM = standing(Weights(0, 100), Memory(active="green", role=Role.WARM), green=slot("green", NEW))
 EMPTY = standing(blue=Slot("blue"), memory=Memory())
 DOWN = standing(blue=slot("blue", OLD, running=False), green=slot("green", NEW))
-FLIPPED = standing(Weights(0, 100), Memory(active="blue", routed=(Weights(100, 0),)), green=slot("green", NEW))
+FLIPPED = standing(Weights(0, 100), Memory(active="blue", routed=(Target(Weights(100, 0)),)), green=slot("green", NEW))
 
 
 def short(steps: tuple[Step, ...]) -> str:
     """The kinds of a plan in a line, with the weight of the slot where there is one."""
-    return " ".join(f"{s.kind}{s.weights.of(s.slot)}" if s.weights else str(s.kind) for s in steps)
+    return " ".join(f"{s.kind}{s.target.weights.of(s.slot)}" if s.target else str(s.kind) for s in steps)
 
 
 def deploy(now: Situation, file: ReleaseFile, *, to_preview: bool = False) -> str:
-    return short(plan_deploy(now, Wanted(NEW, (5, 100), to_preview=to_preview), file, needs(file)))
+    return short(plan_deploy(now, Wanted(NEW, (5, 100), to_preview=to_preview), Terms(file, needs(file), 2)))
 
 
 HEAD = "preflight expand deploy parity smoke"
@@ -80,7 +84,7 @@ def test_a_release_plans_every_step_with_a_gate_between_two_shifts(file: Release
 def test_a_release_says_when_it_takes_the_warm_slot(file: ReleaseFile) -> None:
     """Instant rollback ends with it, so the plan says so."""
     third = Wanted(Release("1.2.0", ("shop",), {}), (100,))
-    step = next(s for s in plan_deploy(WARM, third, file, needs(file)) if s.kind == "deploy")
+    step = next(s for s in plan_deploy(WARM, third, Terms(file, needs(file), 2)) if s.kind == "deploy")
     assert (
         step.words == "1.2.0 on blue in place of 1.0.0, which is warm: from here on there is no instant rollback to it"
     )
@@ -104,7 +108,7 @@ def test_promote_does_what_is_left(file: ReleaseFile) -> None:
     """Gates that passed are not run again; the one of the share the slot has now is."""
 
     def promote(now: Situation) -> str:
-        return short(plan_promote(now, file, needs(file), steps=(5, 50, 75, 100)))
+        return short(plan_promote(now, Terms(file, needs(file), 2), words=(5, 50, 75, 100)))
 
     assert f"shift5 verify5 hold shift50 verify50 hold shift75 verify75 hold {TAIL}" == promote(PREVIEW)
     assert promote(UNGATED).startswith("parity smoke analysis shift5")
@@ -116,17 +120,17 @@ def test_promote_does_what_is_left(file: ReleaseFile) -> None:
 
 
 def test_a_shift_by_hand_has_no_gate_and_needs_the_one_before(file: ReleaseFile) -> None:
-    assert short(plan_shift(PREVIEW, 30, file)) == "shift30 verify30 finish"
-    assert short(plan_shift(SHIFTING, 100, file)) == "shift100 verify100 drain warm finish"
-    assert short(plan_shift(SHIFTING, 0, file)) == "shift0 verify0 finish"
-    assert short(plan_shift(BAKING, 100, file)) == "drain warm finish"
+    assert short(plan_shift(PREVIEW, 30, Terms(file, needs(file), 2))) == "shift30 verify30 finish"
+    assert short(plan_shift(SHIFTING, 100, Terms(file, needs(file), 2))) == "shift100 verify100 drain warm finish"
+    assert short(plan_shift(SHIFTING, 0, Terms(file, needs(file), 2))) == "shift0 verify0 finish"
+    assert short(plan_shift(BAKING, 100, Terms(file, needs(file), 2))) == "drain warm finish"
     with pytest.raises(NeedsPerson, match="the journal does not say why"):
-        plan_shift(standing(Weights(50, 50), green=slot("green", NEW)), 30, file)
+        plan_shift(standing(Weights(50, 50), green=slot("green", NEW)), 30, Terms(file, needs(file), 2))
     with pytest.raises(Refused, match="has not passed its analysis gate"):
-        plan_shift(UNGATED, 30, file)
+        plan_shift(UNGATED, 30, Terms(file, needs(file), 2))
     for percent in (-1, 101):
         with pytest.raises(Unusable, match="0 to 100"):
-            plan_shift(PREVIEW, percent, file)
+            plan_shift(PREVIEW, percent, Terms(file, needs(file), 2))
 
 
 def test_the_way_back_moves_the_route_before_anything_else_is_drained() -> None:
@@ -140,8 +144,10 @@ def test_the_way_back_moves_the_route_before_anything_else_is_drained() -> None:
 def test_where_both_slots_have_users_by_hand_the_warm_one_is_the_way_back() -> None:
     """Only for a rollback: an abort gives them to the slot that was live."""
     by_hand = standing(Weights(70, 30), Memory(active="green", role=Role.WARM), green=slot("green", NEW))
-    assert [s.weights for s in plan_back(by_hand, retire=False, to_warm=True) if s.weights] == [Weights(100, 0)] * 2
-    assert [s.weights for s in plan_back(by_hand, retire=False) if s.weights] == [Weights(0, 100)] * 2
+    assert [s.target for s in plan_back(by_hand, retire=False, to_warm=True) if s.target] == [
+        Target(Weights(100, 0))
+    ] * 2
+    assert [s.target for s in plan_back(by_hand, retire=False) if s.target] == [Target(Weights(0, 100))] * 2
 
 
 def test_a_release_that_a_gate_refused_gets_no_user_by_hand(file: ReleaseFile) -> None:
@@ -151,7 +157,7 @@ def test_a_release_that_a_gate_refused_gets_no_user_by_hand(file: ReleaseFile) -
     for weights, memory in zip((Weights(50, 50), Weights(0, 100)), refused, strict=True):
         now = standing(weights, memory, green=slot("green", NEW))
         with pytest.raises(Refused, match="a gate refused this release"):
-            plan_shift(now, 100, file)
+            plan_shift(now, 100, Terms(file, needs(file), 2))
         assert next_command(now).startswith("`primetrade release abort`")
 
 
@@ -162,8 +168,8 @@ def test_the_first_release_cannot_wait_in_preview(file: ReleaseFile) -> None:
 
 
 def test_the_plan_says_that_the_warm_slot_lasts_until_the_next_deploy(file: ReleaseFile) -> None:
-    step = next(s for s in plan_deploy(IDLE, Wanted(NEW, (100,)), file, needs(file)) if s.kind == "warm")
-    assert step.words == "blue stays up for instant rollback: at least 30 min; until the next deploy"
+    step = next(s for s in plan_deploy(IDLE, Wanted(NEW, (100,)), Terms(file, needs(file), 2)) if s.kind == "warm")
+    assert step.words == "blue stays up for instant rollback, 30 min or until the next deploy"
 
 
 @pytest.mark.parametrize("weights", [(0, 0), (50, 60), (-1, 101), (101, -1)])
@@ -174,13 +180,13 @@ def test_weights_that_lose_requests_cannot_be_written_down(weights: tuple[int, i
 
 def test_a_plan_knows_how_long_its_gates_take_and_what_they_cannot_get(file: ReleaseFile) -> None:
     """The hold lasts until its requests are there; a rate that never gives them is refused with the one that would."""
-    steps = plan_deploy(IDLE, Wanted(NEW, (5, 100)), file, needs(file))
+    steps = plan_deploy(IDLE, Wanted(NEW, (5, 100)), Terms(file, needs(file), 2))
     hold = next(s for s in steps if s.kind == "hold")
     assert file.settings.hold.duration == seconds_of(hold, rate=1000)
     assert hold.requests / (100 * 0.05) == seconds_of(hold, rate=100)
     assert shortage(steps, rate=1000) == ""
-    thin = Wanted(NEW, (5, 100)), read_release_file(file.path, ("gates.analysis.duration=1s",))
-    assert "raise gates.analysis.rate" in shortage(plan_deploy(IDLE, *thin, needs(file)), rate=1000)
+    thin, small = Wanted(NEW, (5, 100)), read_release_file(file.path, ("gates.analysis.duration=1s",))
+    assert "raise gates.analysis.rate" in shortage(plan_deploy(IDLE, thin, Terms(small, needs(small), 2)), rate=1000)
     least = -(-hold.requests * 100 // (5 * 60))
     assert f"at least {least:,} requests/s" in shortage(steps, rate=least - 1)
     assert shortage(steps, rate=least) == ""

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from scripts.release.errors import Locked, Refused, ReleaseError, RouteMoved
+from scripts.release.errors import Fenced, Locked, Refused, ReleaseError, RouteMoved
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Entry, Holder
 from scripts.release.local import Local
 from scripts.release.platform import Platform
-from scripts.release.slots import Load, Release, Request, Weights
+from scripts.release.route import Target, Weights
+from scripts.release.slots import Load, Release, Request
 from scripts.release.twin import Twin
 
 HOLDER = Holder("ann@laptop", "r1", "deploy", "2026-01-01T00:00:00.000Z", 42)
@@ -26,9 +27,9 @@ def platform(request: pytest.FixtureRequest, processes_file: ReleaseFile) -> Pla
         assert isinstance(local, Local)
         return local
     twin = Twin()
-    twin.edit(Weights(0, 100))
-    twin.deploy("blue", processes_file.release("1.0.0", {}))
-    twin.edit(Weights(100, 0))
+    twin.edit(Target(Weights(0, 100)))
+    twin.deploy("blue", processes_file.release("1.0.0", {}), 1, 9)
+    twin.edit(Target(Weights(100, 0)))
     twin.sleep(2)
     return twin
 
@@ -41,7 +42,7 @@ def new(processes_file: ReleaseFile) -> Release:
 @pytest.fixture
 def both(platform: Platform, new: Release) -> Platform:
     """1.1.0 ready in green beside it, without users."""
-    platform.deploy("green", new)
+    platform.deploy("green", new, 1, 9)
     until(platform, lambda: platform.observe().slots["green"].ready)
     return platform
 
@@ -65,64 +66,64 @@ def test_what_runs_is_seen(both: Platform, new: Release) -> None:
 
 def test_deploying_what_runs_already_changes_nothing(both: Platform, new: Release) -> None:
     """It stays ready, and a drained slot takes requests again."""
-    both.deploy("green", new)
+    both.deploy("green", new, 1, 9)
     assert both.observe().slots["green"].ready
-    both.drain("green", on=True)
-    both.deploy("green", new)
+    both.drain("green", on=True, fence=9)
+    both.deploy("green", new, 1, 9)
     until(both, lambda: both.observe().slots["green"].ready)
 
 
 def test_another_release_takes_the_slot(both: Platform, processes_file: ReleaseFile) -> None:
-    both.deploy("green", processes_file.release("1.2.0", {"LOG": "1"}))
+    both.deploy("green", processes_file.release("1.2.0", {"LOG": "1"}), 1, 9)
     until(both, lambda: both.observe().slots["green"].says == "1.2.0")
 
 
 def test_a_slot_with_users_is_neither_replaced_nor_retired(both: Platform, new: Release) -> None:
-    with pytest.raises(Refused, match="blue has 100 % of the users"):
-        both.deploy("blue", new)
-    with pytest.raises(Refused, match="blue has 100 % of the users"):
-        both.retire("blue")
+    with pytest.raises(Refused, match="blue has users"):
+        both.deploy("blue", new, 1, 9)
+    with pytest.raises(Refused, match="blue has users"):
+        both.retire("blue", 9)
     assert both.ask(PROBE).status == 200
 
 
 def test_the_route_moves_only_for_who_read_it_last(both: Platform) -> None:
     """A stale token or an older fencing number changes nothing; every write changes the token."""
     first = both.observe().route
-    both.route(Weights(0, 100), first.token, "r7", 7)
+    both.route(Target(Weights(0, 100)), first.token, "r11", 11)
     second = both.observe().route
-    assert (second.weights, second.run, second.fence) == (Weights(0, 100), "r7", 7)
+    assert (second.weights, second.run, second.fence) == (Weights(0, 100), "r11", 11)
     assert second.token != first.token
     with pytest.raises(RouteMoved):
-        both.route(Weights(50, 50), first.token, "r8", 8)
-    with pytest.raises(RouteMoved):
-        both.route(Weights(50, 50), second.token, "r6", 6)
+        both.route(Target(Weights(50, 50)), first.token, "r12", 12)
+    with pytest.raises(Fenced):
+        both.route(Target(Weights(50, 50)), second.token, "r10", 10)
     assert both.observe().route == second
 
 
 def test_users_go_by_the_weights_and_previews_by_name(both: Platform) -> None:
     assert {both.ask(PROBE).slot for _ in range(20)} == {"blue"}
     assert [both.ask(PROBE, slot).slot for slot in ("blue", "green")] == ["blue", "green"]
-    both.route(Weights(50, 50), both.observe().route.token, "r1", 1)
+    both.route(Target(Weights(50, 50)), both.observe().route.token, "r11", 11)
     assert {both.ask(PROBE).slot for _ in range(60)} == {"blue", "green"}
-    both.route(Weights(0, 100), both.observe().route.token, "r1", 1)
+    both.route(Target(Weights(0, 100)), both.observe().route.token, "r11", 11)
     assert {both.ask(PROBE).slot for _ in range(20)} == {"green"}
 
 
 def test_a_drained_slot_is_not_ready_until_it_takes_requests_again(both: Platform) -> None:
-    both.drain("green", on=True)
+    both.drain("green", on=True, fence=9)
     until(both, lambda: not both.observe().slots["green"].ready)
-    both.drain("green", on=False)
+    both.drain("green", on=False, fence=9)
     until(both, lambda: both.observe().slots["green"].ready)
 
 
 def test_a_slot_that_does_not_run_cannot_be_drained(platform: Platform) -> None:
     with pytest.raises(ReleaseError, match="green does not run"):
-        platform.drain("green", on=True)
+        platform.drain("green", on=True, fence=9)
 
 
 def test_a_retired_slot_is_gone_and_may_be_retired_again(both: Platform) -> None:
     for _ in range(2):
-        both.retire("green")
+        both.retire("green", 9)
         green = both.observe().slots["green"]
         assert (green.version, green.running) == ("", False)
     assert both.ask(PROBE, "green").status == 503
@@ -154,4 +155,4 @@ def test_one_run_at_a_time_and_later_ones_have_higher_numbers(platform: Platform
 
 
 def test_migrations_say_how_they_ended(platform: Platform, processes_file: ReleaseFile) -> None:
-    assert platform.expand(processes_file.settings.schema.expand)
+    assert platform.expand(processes_file.settings.schema.expand, 9)

@@ -24,7 +24,8 @@ from scripts.release.errors import NeedsPerson, ReleaseError, Reverted
 from scripts.release.file import ReleaseFile, override_one
 from scripts.release.journal import Holder
 from scripts.release.local import Local
-from scripts.release.slots import Release, Weights
+from scripts.release.route import Weights
+from scripts.release.slots import Release
 from tests.local.traffic import Seen, keep_alive_load, until
 
 CALLER = Caller("ann@laptop")
@@ -260,13 +261,13 @@ time.sleep(60)
 
 def test_a_slot_that_does_not_end_is_not_called_retired(local: Local) -> None:
     """What is left is named with its log, and found by the next try."""
-    local.deploy("green", Release("1.1.0", (sys.executable, "-c", LEAVES_A_CHILD), {}))
+    local.deploy("green", Release("1.1.0", (sys.executable, "-c", LEAVES_A_CHILD), {}), 1, 9)
     log = local.home / "log" / "slot-green.log"
     until(lambda: "here" in log.read_text(), "the program began")
     with pytest.raises(ReleaseError, match=r"slot green: still running after SIGKILL: pid \d+; its log, .*slot-green"):
-        local.retire("green")
+        local.retire("green", 9)
     assert local.observe().slots["green"].version == "1.1.0"
-    local.retire("green")
+    local.retire("green", 9)
     assert local.observe().slots["green"].version == ""
 
 

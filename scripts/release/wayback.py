@@ -1,0 +1,47 @@
+"""The plan that brings users back to the slot they came from; pure."""
+
+from __future__ import annotations
+
+from scripts.release.errors import NeedsPerson
+from scripts.release.memory import Role
+from scripts.release.route import Target
+from scripts.release.situation import Phase, Situation
+from scripts.release.step import Kind, Step
+
+
+def plan_back(now: Situation, *, retire: bool, to_warm: bool = False) -> tuple[Step, ...]:
+    """All users to the slot they came from, no gate on the way; the other one drained, and retired if asked.
+
+    `to_warm`: where both slots have users, the one kept warm is the good one, not the one that was live last.
+    A route edited by hand is overwritten: at three in the morning the way back must be open. Raises NeedsPerson
+    where there is no way back.
+    """
+    good, bad = (now.beside, now.active) if _came_from_beside(now, to_warm) else (now.active, now.beside)
+    target = Target.all_on(good.name)
+    steps: list[Step] = []
+    moves = now.observed.route.target != target
+    if moves:
+        if not good.running:
+            raise NeedsPerson(
+                f"{good.name} does not run, so there is no slot to go back to ({bad.name} serves {bad.version}): "
+                f"`primetrade release deploy {good.version or 'VERSION'}` starts it anew"
+            )
+        steps += [
+            Step(Kind.UNDRAIN, good.name, f"{good.name} takes requests again"),
+            Step(Kind.SHIFT, good.name, f"{good.version} on {good.name} gets all users", target=target),
+            Step(Kind.VERIFY, good.name, "probes on the users' route see it", target=target),
+        ]
+    if bad.running and (moves or not retire):
+        steps.append(Step(Kind.DRAIN, bad.name, f"{bad.name} finishes what it has and gets no more", seconds=1))
+    if retire:
+        steps.append(Step(Kind.RETIRE, bad.name, f"{bad.version} on {bad.name} is stopped", seconds=1))
+    return (*steps, Step(Kind.FINISH, good.name, f"{good.version or 'nothing'} on {good.name} has all users"))
+
+
+def _came_from_beside(now: Situation, to_warm: bool) -> bool:
+    """Whether the slot that is not the active one is the one to go back to."""
+    if now.phase is Phase.SHIFTING:
+        return to_warm and now.role is Role.WARM
+    if now.phase in (Phase.PREVIEW, Phase.EMPTY):
+        return False
+    return now.phase is Phase.BAKING or now.role is Role.WARM or now.memory.active == now.beside.name
