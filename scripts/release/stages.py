@@ -176,10 +176,9 @@ def approval(way: Way, word: Word) -> tuple[Step, ...]:
 def scale(way: Way) -> tuple[Step, ...]:
     """Full capacity before users come."""
     full = f"{way.slot} grows to {_replicas(way.capacity)} before users come"
+    limit = float(way.file.settings.timeouts.ready)
     return (
-        Step(
-            Kind.SCALE, way.slot, full, seconds=3, replicas=way.capacity, limit=float(way.file.settings.timeouts.ready)
-        ),
+        Step(Kind.SCALE, way.slot, full, seconds=3, replicas=way.capacity, limit=limit),
         Step(Kind.PARITY, way.slot, f"all of {way.slot} is ready", replicas=way.capacity),
     )
 
