@@ -61,8 +61,7 @@ class Migration(msgspec.Struct, frozen=True):
 
     @property
     def header(self) -> tuple[str, ...]:
-        """The lines of the comment that opens the file."""
-        return tuple(takewhile(lambda line: line.startswith("--"), map(str.rstrip, self.sql.splitlines())))
+        return read_header(self.sql)
 
     @property
     def is_contract(self) -> bool:
@@ -80,6 +79,11 @@ class Migration(msgspec.Struct, frozen=True):
             return (self.sql,)
         code = "\n".join(line for line in self.sql.splitlines() if not line.startswith("--"))
         return tuple(part for part in code.split(";\n") if part.strip())
+
+
+def read_header(text: str) -> tuple[str, ...]:
+    """The lines of the comment that opens a file."""
+    return tuple(takewhile(lambda line: line.startswith("--"), map(str.rstrip, text.splitlines())))
 
 
 def read_migrations(directory: Path = MIGRATIONS) -> tuple[Migration, ...]:
