@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from scripts.release.errors import NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
+from scripts.release.errors import Awaiting, Fenced, NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
 from scripts.release.gate import GateFailed, GateOpen
 from scripts.release.memory import BACK, remember
 from scripts.release.platform import Platform
@@ -14,7 +14,7 @@ from scripts.release.signals import Stopped
 from scripts.release.situation import Phase, Situation, situation
 from scripts.release.slots import Release
 from scripts.release.status import next_command, stands
-from scripts.release.step import GATES, MUTATING, Step
+from scripts.release.step import GATES, MUTATING, Kind, Step
 from scripts.release.steps import CHECKS, act
 from scripts.release.wayback import plan_back
 
@@ -36,9 +36,19 @@ def carry_out(run: Run, steps: tuple[Step, ...], release: Release | None) -> Non
                 run.note("failed", step, outcome="fail", words=str(exc))
                 raise NeedsPerson(f"{step.kind} of {step.slot}: {exc}. {_state(run)}") from exc
             _revert(run, step, str(exc))
+    except Awaiting as exc:
+        _wait(run, step)
+        raise Awaiting(f"{exc}. {_state(run)}") from exc
     except GateOpen as exc:
         run.note("failed", step, outcome="inconclusive", words=str(exc))
         raise Undecided(f"the {step.kind} gate of {step.slot} cannot decide: {exc}. {_state(run)}") from exc
+
+
+def _wait(run: Run, step: Step) -> None:
+    """Write down that a person is asked, until when; asking again does not give more time."""
+    earlier = remember(run.platform.journal.read()).waiting
+    if earlier is None or (earlier.release, earlier.name) != (run.release, step.name):
+        run.note("wait", step, name=step.name, until=run.platform.now() + step.limit, words=step.words)
 
 
 def _one(run: Run, step: Step, release: Release | None) -> None:
@@ -50,7 +60,10 @@ def _one(run: Run, step: Step, release: Release | None) -> None:
             said = act(run, step, release)
     check = CHECKS.get(step.kind)
     words = (check(run, step) if check else "") or said or step.words
-    run.note("done", step, outcome="pass" if step.kind in GATES else "", words=words)
+    level = run.file.settings.schema.max if step.kind is Kind.EXPAND else None
+    schema = run.platform.observe().slots[step.slot].schema if step.kind is Kind.PARITY else None
+    outcome = "pass" if step.kind in GATES else ""
+    run.note("done", step, outcome=outcome, words=words, level=level, schema=schema)
 
 
 def _revert(run: Run, step: Step, why: str) -> None:
@@ -88,6 +101,7 @@ def _state(run: Run) -> str:
 
 _OUTCOMES: dict[type[ReleaseError], str] = {
     Reverted: "reverted",
+    Awaiting: "awaiting approval",
     Undecided: "inconclusive",
     NeedsPerson: "needs a person",
     Refused: "refused",
@@ -105,6 +119,9 @@ def told(run: Run) -> Iterator[None]:
         words = f"{word} in {run.verb} {run.version}: nothing is half done. {_state(run)}"
         _ended(run, word, words)
         raise exc.ends(words) from None
+    except Fenced:
+        run.signals.ignore()
+        raise
     except RouteMoved as exc:
         words = f"{exc}. This run stops and leaves it. {_state(run)}"
         _ended(run, "needs a person", words)

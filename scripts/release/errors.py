@@ -16,16 +16,16 @@ class RouteMoved(Refused):
     """The route is not what this run last saw or wrote: somebody else moved it. Never retried blindly."""
 
 
-class Fenced(Refused):
-    """This run's lock was broken and a later run has begun: what this one still writes is refused."""
-
-
 class Unusable(ReleaseError):
     """A flag, a version or the release file cannot be used."""
 
 
 class Locked(ReleaseError):
     """Another run holds the lock; the message names its holder and since when."""
+
+
+class Fenced(Locked):
+    """This run's lock was taken away by hand: what it still writes is refused."""
 
 
 class NeedsPerson(ReleaseError):

@@ -12,18 +12,22 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from scripts.release.errors import ReleaseError
+from scripts.release.errors import Fenced, ReleaseError
 from scripts.release.route import Target
 from scripts.release.slots import Range, Release
 from scripts.release.step import Step
 
-Phase = Literal["adopt", "begin", "turn", "intent", "done", "failed", "end"]
+Phase = Literal["adopt", "begin", "turn", "intent", "done", "failed", "wait", "approve", "end"]
+
+
+TAIL = 1 << 18  # bytes; longer than any line
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line. `intent` stands before an act and `done` after it was seen to have happened.
 
-    `begin` and `turn` (back) hold the plan that the lines after them carry out.
+    `begin` and `turn` (back) hold the plan that the lines after them carry out; `wait` and `approve` stand for an
+    approval point, whose `name` they say.
     """
 
     at: float  # Unix seconds
@@ -35,6 +39,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     phase: Phase
     reason: str = ""
     step: str = ""
+    name: str = ""
     slot: str = ""
     version: str = ""
     release: str = ""  # digest of version, command and environment
@@ -66,6 +71,16 @@ class Journal(Protocol):
     def read(self) -> Sequence[Entry]: ...
 
     def append(self, entry: Entry) -> None: ...
+
+
+def refuse_late(entry: Entry, newest: Sequence[Entry]) -> None:
+    """Raises Fenced where a run with a higher number has written already."""
+    if newest and entry.fence < newest[-1].fence:
+        last = newest[-1]
+        raise Fenced(
+            f"run {entry.run} lost its lock: {last.actor} has begun run {last.run} ({last.verb}) since. This one "
+            "changes nothing more; `primetrade release status` says where things stand"
+        )
 
 
 class FileJournal:
@@ -105,6 +120,7 @@ class FileJournal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab+") as file:
                 self._cut_torn_line(file.fileno())
+                refuse_late(entry, self._newest(file.fileno()))
                 file.write(msgspec.json.encode(entry) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -113,11 +129,22 @@ class FileJournal:
                 f"{self.path}: cannot be written: {exc.strerror}; free the disk, then see `primetrade release status`"
             ) from exc
 
+    def _newest(self, descriptor: int) -> Sequence[Entry]:
+        size = os.fstat(descriptor).st_size
+        lines = os.pread(descriptor, TAIL, max(0, size - TAIL)).split(b"\n")
+        try:
+            return [msgspec.json.decode(line, type=Entry) for line in lines[-2:-1]]
+        except (msgspec.DecodeError, ReleaseError) as exc:
+            raise ReleaseError(
+                f"{self.path}: its last line is not a journal entry ({exc}); move the file away, and the next run "
+                "adopts the route as it stands"
+            ) from exc
+
     @staticmethod
     def _cut_torn_line(descriptor: int) -> None:
         size = os.fstat(descriptor).st_size
         if not size:
             return
-        tail = os.pread(descriptor, 65536, max(0, size - 65536))
+        tail = os.pread(descriptor, TAIL, max(0, size - TAIL))
         if not tail.endswith(b"\n"):
             os.ftruncate(descriptor, size - len(tail) + tail.rfind(b"\n") + 1)

@@ -9,8 +9,11 @@ import msgspec
 
 from scripts.release.journal import Entry
 from scripts.release.route import Target
+from scripts.release.slots import Range, Release
+from scripts.release.step import Step
 
 BACK = ("abort", "rollback", "revert")  # the verbs that move users to the slot they came from
+SETTLED = ("done", "reverted", "refused")  # how a run ends that leaves nothing to go on with
 
 
 class Role(StrEnum):
@@ -35,6 +38,35 @@ class Run(msgspec.Struct, frozen=True):
     ended: str = ""
 
 
+class Open(msgspec.Struct, frozen=True):
+    """A plan that was not carried out to its end, or is being carried out now."""
+
+    run: str
+    verb: str
+    actor: str
+    version: str
+    release: str  # digest
+    file: str  # digest of the release.yaml it was made with
+    steps: tuple[Step, ...]
+    spec: Release | None = None  # what a deploy brings
+    done: int = 0  # steps seen done
+    failed: str = ""  # why a gate refused the release, when its way back was not begun
+
+    @property
+    def left(self) -> tuple[Step, ...]:
+        """The steps that were not seen done."""
+        return self.steps[self.done :]
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """An approval point that a release stands at."""
+
+    name: str
+    release: str  # digest
+    version: str
+    until: float  # Unix seconds; then the release is taken back by whichever command comes next
+
+
 class Memory(msgspec.Struct, frozen=True):
     """The journal, folded."""
 
@@ -43,42 +75,87 @@ class Memory(msgspec.Struct, frozen=True):
     back: bool = False  # the last of those writes leads back
     active: str = ""  # the last slot that had all users
     role: Role | None = None  # of the slot beside it
-    gated: str = ""  # digest of the release whose analysis gate passed, while it is in preview
+    gated: str = ""  # digest of the release whose gates before any user passed, while it is in preview
     refused: str = ""  # digest of the release that a gate refused, until it is taken back or passes
     replacing: str = ""  # digest of the release whose deploy onto the warm slot was begun and not seen done
     baking: bool = False  # the new slot has all users, and the bake has not ended well yet
     warm_until: float | None = None  # Unix seconds
     last: Run | None = None
+    open: Open | None = None
+    waiting: Waiting | None = None
+    approved: tuple[tuple[str, str], ...] = ()  # (digest, approval point) of the release under way
+    level: int | None = None  # of the database, as the last expand or contract left it
+    known: dict[str, Release] = {}  # by digest: what can be started again
+    ranges: dict[str, Range] = {}  # by digest: the database levels it works with
+    starts: dict[str, float] = {}  # by digest: seconds it last took to get ready
+    ran: dict[str, str] = {}  # slot → digest of what was last started there
+    lives: tuple[str, ...] = ()  # digests that had all users, oldest first
+    rejected: tuple[str, ...] = ()  # digests that were taken back
+    began: float = 0.0  # of the last intent; Unix seconds
 
     def after(self, entry: Entry) -> Memory:
-        """This memory and one entry more."""
-        return msgspec.structs.replace(
-            self, fence=max(self.fence, entry.fence), last=_run(self.last, entry), **_changes(self, entry)
-        )
+        """This memory and one entry more. What a run wrote after it had lost its lock counts for nothing."""
+        if entry.fence < self.fence:
+            return self
+        changes = {"open": _open(self.open, entry), **_changes(self, entry)}
+        return msgspec.structs.replace(self, fence=entry.fence, last=_run(self.last, entry), **changes)
 
 
 def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
+    found: dict[str, object] = {}
     match entry.phase, entry.step:
         case "adopt", _ if entry.target:
-            return {"routed": (entry.target,), "active": entry.target.sole or "", "role": None, "baking": False}
+            found = _adopted(memory, entry, entry.target)
+        case "begin", _ if entry.spec:
+            found = {"known": {**memory.known, entry.release: entry.spec}}
         case "intent", "shift" if entry.target:
-            return {"routed": (*memory.routed, entry.target), "back": entry.verb in BACK}
+            found = {"routed": (*memory.routed, entry.target), "back": entry.verb in BACK}
         case "intent", "deploy":
-            over_warm = memory.role is Role.WARM or memory.replacing
-            replacing = entry.release if over_warm else ""
-            return {"role": Role.PREVIEW, "gated": "", "refused": "", "replacing": replacing}
+            found = _deploying(memory, entry)
         case "failed", _ if entry.outcome == "fail" and entry.verb not in BACK:
-            return {"gated": "", "refused": entry.release}
+            found = {"gated": "", "refused": entry.release}
+        case "wait", _ if entry.until is not None:
+            found = {"waiting": Waiting(entry.name, entry.release, entry.version, entry.until)}
+        case "approve", _:
+            found = {"waiting": None, "approved": (*memory.approved, (entry.release, entry.name))}
         case "done", _:
-            return _done(memory, entry)
-    return {}
+            found = _done(memory, entry)
+    return found
+
+
+def _adopted(memory: Memory, entry: Entry, target: Target) -> dict[str, object]:
+    found: dict[str, object] = {"routed": (target,), "active": target.sole or "", "role": None, "baking": False}
+    if entry.spec and target.sole:
+        found["known"] = {**memory.known, entry.spec.digest: entry.spec}
+        found["ran"] = {**memory.ran, target.sole: entry.spec.digest}
+        found["lives"] = (*memory.lives, entry.spec.digest)
+    return found
+
+
+def _deploying(memory: Memory, entry: Entry) -> dict[str, object]:
+    over_warm = memory.role is Role.WARM or memory.replacing
+    return {
+        "role": Role.PREVIEW,
+        "gated": "",
+        "refused": "",
+        "replacing": entry.release if over_warm else "",
+        "waiting": None,
+        "approved": (),
+        "began": entry.at,
+    }
 
 
 def _done(memory: Memory, entry: Entry) -> dict[str, object]:
     found: dict[str, object] = {}
     match entry.step:
+        case "expand" | "contract":
+            found = {"level": entry.level if entry.level is not None else memory.level}
         case "deploy":
-            found = {"replacing": "", "warm_until": None}
+            starts = {**memory.starts, entry.release: entry.at - memory.began} if memory.began else memory.starts
+            ran = {**memory.ran, entry.slot: entry.release}
+            found = {"replacing": "", "warm_until": None, "starts": starts, "ran": ran}
+        case "parity" if entry.schema:
+            found = {"ranges": {**memory.ranges, entry.release: entry.schema}}
         case "shift" if entry.target:
             found = _shifted(memory, entry.target, back=entry.verb in BACK)
         case "analysis" if entry.outcome == "pass":
@@ -94,7 +171,14 @@ def _done(memory: Memory, entry: Entry) -> dict[str, object]:
     return found
 
 
-_NOTHING_UNDER_WAY: dict[str, object] = {"gated": "", "refused": "", "replacing": "", "warm_until": None}
+_NOTHING_UNDER_WAY: dict[str, object] = {
+    "gated": "",
+    "refused": "",
+    "replacing": "",
+    "warm_until": None,
+    "waiting": None,
+    "approved": (),
+}
 
 
 def settle(memory: Memory, target: Target) -> Memory:
@@ -107,10 +191,39 @@ def settle(memory: Memory, target: Target) -> Memory:
 def _shifted(memory: Memory, target: Target, *, back: bool) -> dict[str, object]:
     sole = target.sole
     found: dict[str, object] = {"routed": (target,), "active": sole or memory.active}
+    if sole and (digest := memory.ran.get(sole)) and memory.lives[-1:] != (digest,):
+        found["lives"] = (*memory.lives, digest)
     if sole and back:
         found |= {"role": Role.REJECTED, **_NOTHING_UNDER_WAY, "baking": False}
+        bad = next((memory.ran[slot] for slot in memory.ran if slot != sole), "")
+        found["rejected"] = (*memory.rejected, bad) if bad and bad not in memory.rejected else memory.rejected
     elif sole and memory.active and sole != memory.active:
         found |= {"role": Role.WARM, **_NOTHING_UNDER_WAY, "baking": True}
+        found["rejected"] = tuple(each for each in memory.rejected if each != memory.ran.get(sole))
+    return found
+
+
+def _open(found: Open | None, entry: Entry) -> Open | None:
+    match entry.phase:
+        case "begin" if entry.plan:
+            return Open(
+                run=entry.run,
+                verb=entry.verb,
+                actor=entry.actor,
+                version=entry.version,
+                release=entry.release,
+                file=entry.file,
+                steps=entry.plan,
+                spec=entry.spec,
+            )
+        case "turn" if found:
+            return msgspec.structs.replace(found, verb=entry.verb, steps=entry.plan, done=0, failed="")
+        case "failed" if found and entry.outcome == "fail" and entry.verb not in BACK:
+            return msgspec.structs.replace(found, failed=entry.words)
+        case "done" if found and found.run == entry.run and found.left and found.left[0].kind == entry.step:
+            return msgspec.structs.replace(found, done=found.done + 1)
+        case "end" if found and found.run == entry.run and entry.outcome in SETTLED:
+            return None
     return found
 
 

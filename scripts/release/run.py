@@ -67,6 +67,8 @@ class Run:
         *,
         outcome: str = "",
         words: str = "",
+        name: str = "",
+        until: float | None = None,
         target: Target | None = None,
         plan: tuple[Step, ...] = (),
         spec: Release | None = None,
@@ -85,6 +87,7 @@ class Run:
             phase=phase,
             reason=self.reason,
             step=step.kind if step else "",
+            name=name,
             slot=step.slot if step else "",
             version=self.version,
             release=self.release,
@@ -96,7 +99,7 @@ class Run:
             level=level,
             outcome=outcome,
             words=words,
-            until=at + self.file.settings.warm if step and step.kind is Kind.WARM else None,
+            until=at + self.file.settings.warm if step and step.kind is Kind.WARM else until,
         )
         self.platform.journal.append(entry)
 

@@ -43,6 +43,7 @@ class Slot(msgspec.Struct, frozen=True):
     capacity: int = 0  # replicas that run; compared with the other slot's
     in_flight: int = 0  # requests the edge waits for
     schema: Range | None = None
+    spec: Release | None = None  # what it was started as, where the platform can tell
     log: str = ""  # where its last words stand
 
 

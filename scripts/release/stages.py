@@ -72,12 +72,13 @@ def checks(way: Way, replicas: int) -> tuple[Step, ...]:
     if gates.comparison:
         asked = f"{len(gates.comparison.requests)} requests to both slots, {gates.comparison.repeat} times"
         steps.append(Step(Kind.COMPARISON, slot, f"{asked}: status, latency and body must agree", seconds=1))
+    steps += commands(way, "preview")
     load = gates.analysis
     words = f"load {load.profile} at {load.rate:g}/s on the preview route, half to each slot, then judged"
     steps.append(
         Step(Kind.ANALYSIS, slot, words, seconds=float(load.duration), requests=way.needs.analysis, sends=load.rate / 2)
     )
-    return (*steps, *commands(way, "preview"))
+    return tuple(steps)
 
 
 def commands(way: Way, at: str) -> tuple[Step, ...]:

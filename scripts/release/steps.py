@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from scripts.release.errors import Refused, ReleaseError
 from scripts.release.gate import GateFailed, analysis_gate, bake_gate, hold_gate
 from scripts.release.route import SLOTS, other
@@ -50,8 +52,12 @@ def act(run: Run, step: Step, release: Release | None) -> str:
 
 
 def _shift(run: Run, step: Step) -> None:
+    """Write the route; never in favour of a slot that cannot take it."""
     assert step.target is not None
     seen = run.observe()
+    for name in SLOTS:
+        if step.target.has_users(name) and not seen.route.target.has_users(name):
+            _ready(run, msgspec.structs.replace(step, slot=name, limit=run.file.settings.timeouts.verify))
     run.written = run.platform.now()
     if seen.route.target == step.target and seen.route.run == run.id:
         return

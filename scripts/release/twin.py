@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from scripts.release.errors import Fenced, Refused, ReleaseError, RouteMoved
-from scripts.release.journal import Entry, Holder
+from scripts.release.journal import Entry, Holder, refuse_late
 from scripts.release.lock import refusal
 from scripts.release.route import SLOTS, Route, Target, Weights
 from scripts.release.slots import (
@@ -79,6 +79,7 @@ class _Journal:
         return tuple(self.entries)
 
     def append(self, entry: Entry) -> None:
+        refuse_late(entry, self.entries[-1:])
         self.entries.append(entry)
 
 
@@ -249,6 +250,7 @@ class Twin:
             ready=running and not slot.draining and self.clock >= slot.started + does.ready_s,
             capacity=slot.replicas if running else 0,
             schema=does.schema,
+            spec=release,
             log=f"{name}.log",
         )
 

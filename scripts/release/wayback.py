@@ -35,6 +35,8 @@ def plan_back(now: Situation, *, retire: bool, to_warm: bool = False) -> tuple[S
         steps.append(Step(Kind.DRAIN, bad.name, f"{bad.name} finishes what it has and gets no more", seconds=1))
     if retire:
         steps.append(Step(Kind.RETIRE, bad.name, f"{bad.version} on {bad.name} is stopped", seconds=1))
+    elif bad.running:
+        steps.append(Step(Kind.WARM, bad.name, f"{bad.version} on {bad.name} stays up to be looked into"))
     return (*steps, Step(Kind.FINISH, good.name, f"{good.version or 'nothing'} on {good.name} has all users"))
 
 

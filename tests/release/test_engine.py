@@ -431,7 +431,7 @@ def test_rollback_without_a_warm_slot_says_what_to_do(twin: Twin, file: ReleaseF
 def test_rollback_to_a_slot_that_died_says_so(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
     engine.deploy(twin, file, "1.1.0", caller)
     twin.behaviours["1.0.0"] = Behaviour(crashes=True)
-    with pytest.raises(NeedsPerson, match="no warm slot"):
+    with pytest.raises(NeedsPerson, match="blue ended while starting"):
         engine.rollback(twin, file, caller)
     assert Weights(0, 100) == twin.current.weights
 

@@ -1,0 +1,39 @@
+"""What is overdue; pure.
+
+Deadlines are absolute and stand in the journal; whichever command runs next carries them out.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from scripts.release.memory import Role
+from scripts.release.situation import Phase, Situation
+from scripts.release.step import Kind, Step
+from scripts.release.wayback import plan_back
+
+
+class Due(msgspec.Struct, frozen=True):
+    """Something whose time is over: the verb that its steps are written down under, and why."""
+
+    verb: str
+    why: str
+    steps: tuple[Step, ...]
+
+
+def due(now: Situation, at: float) -> Due | None:
+    """The first thing that is overdue at `at` (Unix seconds). Nothing is, over a route edited by hand."""
+    if now.drift:
+        return None
+    memory = now.memory
+    waiting = memory.waiting
+    if waiting and at >= waiting.until and now.phase in (Phase.PREVIEW, Phase.SHIFTING):
+        why = f"nobody approved {waiting.version} for {waiting.name} in time"
+        return Due("abort", why, plan_back(now, retire=True))
+    kept = now.role in (Role.WARM, Role.REJECTED) and now.phase is Phase.IDLE and now.active.running
+    if kept and memory.open is None and memory.warm_until is not None and at >= memory.warm_until:
+        slot = now.beside
+        words = f"{slot.version} on {slot.name} is stopped: the time to go back to it is over"
+        finish = Step(Kind.FINISH, now.active.name, f"{now.active.version} on {now.active.name} is live")
+        return Due("reap", words, (Step(Kind.RETIRE, slot.name, words, seconds=1), finish))
+    return None

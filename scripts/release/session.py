@@ -1,0 +1,150 @@
+"""One verb under the lock: what is overdue first, then its plan, carried out and written down."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from scripts.release.carry import carry_out, look, told
+from scripts.release.deadlines import due
+from scripts.release.errors import Undecided
+from scripts.release.file import ReleaseFile
+from scripts.release.journal import Holder
+from scripts.release.memory import BACK
+from scripts.release.platform import Platform
+from scripts.release.run import CutOver, OnEvent, Run, utc
+from scripts.release.situation import Phase, Situation
+from scripts.release.slots import Release
+from scripts.release.status import stands
+from scripts.release.step import Kind, Step
+from scripts.release.supply import measured_rate, shortage
+
+OnPlan = Callable[[tuple[Step, ...]], object]
+OnStep = Callable[[Step], object]
+
+
+class Plan(NamedTuple):
+    """What a verb will do. `subject` is the version and digest it is about, where the situation does not say it."""
+
+    steps: tuple[Step, ...]
+    verb: str  # as the journal has it: going on with a run goes on under that run's verb
+    release: Release | None = None  # what a deploy brings
+    subject: tuple[str, str] | None = None
+    words: str = ""  # for the journal
+    approves: str = ""  # the approval point that this answers
+    forced: bool = False  # no gate of it watches users: it may begin whatever their traffic
+
+
+Planner = Callable[[Situation, int], Plan]  # from the situation and the run's fencing number
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A verb that did what it was asked to."""
+
+    run: str
+    words: str
+    cut_overs: tuple[CutOver, ...] = ()
+    verdicts: tuple[str, ...] = ()
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who runs a verb and why, and who hears of it."""
+
+    actor: str
+    reason: str = ""
+    on_event: OnEvent = lambda at, kind, label, detail: None
+    on_plan: OnPlan = lambda steps: None  # before anything changes
+    on_step: OnStep = lambda step: None  # when it begins
+
+
+def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, planner: Planner) -> Done:
+    """Hold the lock, do what is overdue, plan from what is there, carry the plan out; say how it ended.
+
+    The way back is open whatever is overdue: a rollback still finds the warm slot whose time is over.
+    """
+    run_id = secrets.token_hex(4)
+    holder = Holder(caller.actor, run_id, name, utc(platform.now()), os.getpid())
+    with platform.lock(holder) as fence:
+        run = Run(
+            platform=platform,
+            file=file,
+            verb=name,
+            id=run_id,
+            fence=fence,
+            actor=caller.actor,
+            reason=caller.reason,
+            on_event=caller.on_event,
+            on_step=caller.on_step,
+            token="",
+        )
+        with run.signals.caught(), told(run):
+            now = _adopted(run)
+            overdue = [] if name in BACK else _overdue(run, now)
+            if overdue:
+                now = look(platform)
+            plan = planner(now, fence)
+            if not plan.steps:
+                return Done(run_id, "; ".join(overdue) or f"nothing to do: {stands(now)}")
+            caller.on_plan(plan.steps)
+            if not plan.forced:
+                _refuse_shortage(platform, plan.steps)
+            _carry(run, now, plan)
+            return Done(run_id, stands(look(platform)), tuple(run.cut_overs), tuple(run.verdicts))
+
+
+def _carry(run: Run, now: Situation, plan: Plan) -> None:
+    run.verb, run.token = plan.verb, now.observed.route.token
+    run.version, run.release = plan.subject or _subject(now, plan.release)
+    run.begun = True
+    words = plan.words or " → ".join(step.kind for step in plan.steps)
+    run.note("begin", words=words, plan=plan.steps, spec=plan.release)
+    if plan.approves:
+        run.note("approve", name=plan.approves, words=run.reason)
+    carry_out(run, plan.steps, plan.release)
+    now = look(run.platform)
+    run.note("end", outcome="done", words=stands(now), target=now.observed.route.target)
+
+
+def _overdue(run: Run, now: Situation) -> list[str]:
+    """Carry out what is overdue, each as a run of its own in the journal."""
+    said: list[str] = []
+    verb, run_id = run.verb, run.id
+    while (found := due(now, run.platform.now())) is not None:
+        run.event("note", "overdue", found.why)
+        run.id = f"{run_id}-{len(said) + 1}"
+        _carry(run, now, Plan(found.steps, found.verb, words=found.why, forced=True))
+        said.append(found.why)
+        now = look(run.platform)
+    run.verb, run.id, run.begun = verb, run_id, False
+    return said
+
+
+def _subject(now: Situation, release: Release | None) -> tuple[str, str]:
+    """Version and digest that a run is about: those deployed, or those under way."""
+    if release:
+        return release.version, release.digest
+    slot = now.active if now.phase in (Phase.BAKING, Phase.IDLE) else now.beside
+    return slot.version, slot.digest
+
+
+def _adopted(run: Run) -> Situation:
+    """The situation; a routed slot that the journal knows nothing of is taken over as the active one."""
+    now = look(run.platform)
+    if now.memory.routed or now.phase is Phase.EMPTY:
+        return now
+    target, slot = now.observed.route.target, now.active
+    step = Step(Kind.SHIFT, slot.name, "found as it is", target=target)
+    words = f"{slot.version} on {slot.name}: {target}, found without a journal"
+    run.note("adopt", step, words=words, spec=slot.spec)
+    return look(run.platform)
+
+
+def _refuse_shortage(platform: Platform, steps: tuple[Step, ...]) -> None:
+    """No gate is begun that the users' traffic cannot feed: it would only hold until its limit."""
+    watches = any(step.kind in (Kind.HOLD, Kind.BAKE) for step in steps)
+    if words := shortage(steps, measured_rate(platform) if watches else 0):
+        raise Undecided(f"{words}. Nothing was changed")
