@@ -232,7 +232,7 @@ def test_a_run_that_wakes_without_its_lock_changes_nothing(twin: Twin, file: Rel
             twin.calls.clear()
 
     twin.on_tick = freeze
-    with pytest.raises((Fenced, NeedsPerson), match="lost its lock|changed under this run"):
+    with pytest.raises((Fenced, NeedsPerson), match=r"lost its lock|changed under this run"):
         engine.deploy(twin, file, "1.1.0", caller)
     assert twin.calls == []
     assert twin.journal.entries[-1].actor == "bob@desk"
