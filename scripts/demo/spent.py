@@ -24,10 +24,16 @@ class Spending:
             return lambda: tree(state.processes[name].pid) if name in state.processes else []
 
         def slots() -> list[int]:
-            return [pid for name in SLOTS if (slot := read_slot(home, name)) for pid in tree(slot.process.pid)]
+            found = [slot for name in SLOTS if (slot := read_slot(home, name))]
+            return [pid for slot in found for replica in slot.replicas for pid in tree(replica.process.pid)]
 
         def metrics(name: str) -> Callable[[], str | None]:
-            return lambda: f"http://127.0.0.1:{slot.admin_port}/metrics" if (slot := read_slot(home, name)) else None
+            # One replica speaks for its slot: the facts are means and shares.
+            def address() -> str | None:
+                slot = read_slot(home, name)
+                return f"http://127.0.0.1:{slot.replicas[0].admin_port}/metrics" if slot else None
+
+            return address
 
         self._usage = UsageSampler(
             {

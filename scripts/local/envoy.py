@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
-from scripts.local.envoy_config import SLOTS, Json, Routes, bootstrap, endpoints_file, parse_routes, routes_file
+from scripts.local.bootstrap import bootstrap
+from scripts.local.envoy_config import (
+    SHADOW,
+    SLOTS,
+    Endpoint,
+    Json,
+    Routes,
+    endpoints_file,
+    parse_routes,
+    routes_file,
+)
 from scripts.local.errors import LocalError, ProbeError
 from scripts.local.processes import Process, Report, start, wait_ready
 from scripts.local.state import State, read_state, replace_file
@@ -17,7 +29,9 @@ NAME = "envoy"
 STOP_GRACE_S = 5.0
 _READY_S = 30.0
 _ADMIN_TIMEOUT_S = 2.0
-_CLASSES = ("2xx", "3xx", "4xx", "5xx")
+CLASSES = ("2xx", "3xx", "4xx", "5xx")
+
+Stats = dict[str, dict[str, int]]  # slot → class of status → answers
 
 
 def launch(state: State) -> Process:
@@ -49,14 +63,14 @@ def wait(process: Process, state: State, report: Report) -> None:
 
 
 def write_routes(home: Path, routes: Routes) -> Routes:
-    """Put new weights in force: they are live a few milliseconds later. Returns them with the version stamped."""
+    """Put new routes in force: they are live a few milliseconds later. Returns them with the version stamped."""
     stamped = msgspec.structs.replace(routes, version=_version())
     replace_file(_routes_path(home), _encode(routes_file(stamped, read_state(home).route_key)))
     return stamped
 
 
 def read_routes(home: Path) -> Routes | None:
-    """The weights last written; None before the first write. Raises LocalError when the file is not ours."""
+    """The routes last written; None before the first write. Raises LocalError when the file is not ours."""
     path = _routes_path(home)
     try:
         document = msgspec.json.decode(path.read_bytes())
@@ -70,7 +84,7 @@ def read_routes(home: Path) -> Routes | None:
 
 
 def applied(state: State) -> Routes | None:
-    """The weights Envoy itself serves now; None while it has none. Raises ProbeError when Envoy does not answer."""
+    """The routes Envoy itself serves now; None while it has none. Raises ProbeError when Envoy does not answer."""
     _, body = _admin(state, "/config_dump?resource=dynamic_route_configs")
     configs = msgspec.json.decode(body).get("configs", [])
     if not configs:
@@ -78,42 +92,76 @@ def applied(state: State) -> Routes | None:
     return parse_routes(configs[0]["version_info"], configs[0]["route_config"])
 
 
-def write_endpoints(home: Path, slot: str, ports: tuple[int, int] | None) -> None:
-    """Tell Envoy where a slot listens (traffic port, admin port), or that it has no process."""
-    replace_file(home / NAME / "eds" / f"{slot}.json", _encode(endpoints_file(slot, _version(), ports)))
+def write_endpoints(home: Path, slot: str, endpoints: Sequence[Endpoint]) -> None:
+    """Tell Envoy where a slot's replicas listen."""
+    replace_file(home / NAME / "eds" / f"{slot}.json", _encode(endpoints_file(slot, _version(), endpoints)))
 
 
-def healthy(state: State, slot: str) -> int | None:
-    """The traffic port of the slot's endpoint if Envoy's health checks pass, else None.
+class Host(msgspec.Struct, frozen=True):
+    """An endpoint as Envoy sees it."""
 
-    Raises ProbeError when Envoy does not answer.
-    """
+    port: int
+    healthy: bool
+    in_flight: int  # requests it has not answered yet
+
+
+def hosts(state: State, slot: str) -> tuple[Host, ...]:
+    """The endpoints of a slot that Envoy has now. Raises ProbeError when Envoy does not answer."""
     _, body = _admin(state, "/clusters?format=json")
     clusters = msgspec.json.decode(body)["cluster_statuses"]
-    for host in next(each for each in clusters if each["name"] == slot).get("host_statuses", []):
-        if host["health_status"] == {"eds_health_status": "HEALTHY"}:
-            port = host["address"]["socket_address"]["port_value"]
-            assert isinstance(port, int)
-            return port
-    return None
+    found = next(each for each in clusters if each["name"] == slot).get("host_statuses", [])
+    return tuple(
+        Host(
+            port=each["address"]["socket_address"]["port_value"],
+            healthy=each["health_status"] == {"eds_health_status": "HEALTHY"},
+            in_flight=sum(int(stat.get("value", 0)) for stat in each["stats"] if stat["name"] == "rq_active"),
+        )
+        for each in found
+    )
 
 
-def slot_stats(state: State, *, preview: bool = False) -> dict[str, dict[str, int]]:
-    """Answers per slot and class ("2xx" to "5xx") since Envoy started: the users', or the preview route's.
+def healthy(state: State, slot: str) -> frozenset[int]:
+    """The traffic ports of the replicas whose health checks pass. Raises ProbeError when Envoy does not answer."""
+    return frozenset(host.port for host in hosts(state, slot) if host.healthy)
+
+
+def slot_stats(state: State, *, preview: bool = False) -> Stats:
+    """Answers since Envoy started: the users', or the preview route's; copies are in neither.
 
     Raises ProbeError when Envoy does not answer.
     """
-    _, body = _admin(state, "/stats?format=json&filter=upstream_rq_[2-5]xx$")
-    counts = {stat["name"]: stat["value"] for stat in msgspec.json.decode(body)["stats"] if "value" in stat}
-
-    def through(prefix: str) -> dict[str, int]:
-        return {each: counts.get(f"{prefix}.upstream_rq_{each}", 0) for each in _CLASSES}
-
-    previewed = {slot: through(f"vhost.edge.route.preview-{slot}") for slot in SLOTS}
+    counts = _counts(state, "upstream_rq_[2-5]xx$")
+    previewed = {slot: _classes(counts, f"vhost.edge.route.preview-{slot}") for slot in SLOTS}
     if preview:
         return previewed
-    total = {slot: through(f"cluster.{slot}") for slot in SLOTS}
-    return {slot: {each: total[slot][each] - previewed[slot][each] for each in _CLASSES} for slot in SLOTS}
+    total = {slot: _classes(counts, f"cluster.{slot}") for slot in SLOTS}
+    return {slot: {each: total[slot][each] - previewed[slot][each] for each in CLASSES} for slot in SLOTS}
+
+
+def read_stats(state: State) -> Stats:
+    """Users' reads answered while they were copied. Raises ProbeError when Envoy does not answer."""
+    counts = _counts(state, "route.reads-.*upstream_rq_[2-5]xx$")
+    return {slot: _classes(counts, f"vhost.edge.route.reads-{slot}") for slot in SLOTS}
+
+
+def shadow_stats(state: State) -> Stats:
+    """Answers to copies; one that never came, or came too late, is among the 5xx.
+
+    Raises ProbeError when Envoy does not answer.
+    """
+    counts = _counts(state, f"{SHADOW}.upstream_rq_([2-5]xx|max_duration_reached)$")
+    found = {slot: _classes(counts, f"cluster.{slot}{SHADOW}") for slot in SLOTS}
+    late = {slot: counts.get(f"cluster.{slot}{SHADOW}.upstream_rq_max_duration_reached", 0) for slot in SLOTS}
+    return {slot: {**classes, "5xx": classes["5xx"] + late[slot]} for slot, classes in found.items()}
+
+
+def _counts(state: State, pattern: str) -> dict[str, int]:
+    _, body = _admin(state, f"/stats?format=json&filter={quote(pattern)}")
+    return {stat["name"]: stat["value"] for stat in msgspec.json.decode(body)["stats"] if "value" in stat}
+
+
+def _classes(counts: dict[str, int], prefix: str) -> dict[str, int]:
+    return {each: counts.get(f"{prefix}.upstream_rq_{each}", 0) for each in CLASSES}
 
 
 def _admin(state: State, path: str) -> tuple[int, bytes]:

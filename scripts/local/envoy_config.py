@@ -1,11 +1,12 @@
-"""Envoy's configuration as plain data: the bootstrap, the routes and the endpoints of a slot.
+"""Envoy's routes and endpoints as plain data: the files it watches. The bootstrap is beside them.
 
 Field names: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/api
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,68 +17,75 @@ Json = dict[str, Any]  # Envoy's own schema; it refuses what it does not know
 
 SLOTS = ("blue", "green")
 ROUTE_S = 60  # an answer's, from the request's end
+COPY_S = 5  # for the answer to a copy; a user's own is waited for longer, this one by nobody
+STICKY_S = 7 * 86_400  # a user's cookie; longer than a shift takes
+SHADOW, SHADOW_HEADER = "-shadow", "x-shadow"  # of a cluster that takes copies; on a copy
 UPSTREAM_IDLE_S = 60  # below the server's keep-alive of 75 s, so that the edge is always the one to close
 REQUEST_S = 10  # for a whole request to arrive, in whatever rhythm
-_TYPE = "type.googleapis.com/"
+TYPE = "type.googleapis.com/"
 _METADATA = "primetrade"
+_USERS, _AUDIENCE = "users", "audience"  # names of routes
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+")  # RFC 6265, cookie-octet
 
 
 class Routes(msgspec.Struct, frozen=True):
-    """How users' requests are shared out, in percent."""
+    """Where users' requests go. Raises ValueError for what Envoy would refuse, or take for something else."""
 
-    blue: int
+    blue: int  # percent, as green
     green: int
     note: dict[str, str] = {}  # free: who moved it, for which run, with which fencing token
     version: str = ""  # stamped by every write, so that what is applied can be told from what was asked
+    first: str = ""  # the slot of users who send one of these headers or cookies, whatever the shares
+    headers: dict[str, str] = {}
+    cookies: dict[str, str] = {}
+    mirror: str = ""  # the slot that is sent copies of reads
+    sticky: str = ""  # the cookie that keeps a user in his slot while it has a share; another name draws all anew
 
     def __post_init__(self) -> None:
         if min(self.blue, self.green) < 0 or self.blue + self.green != 100:
             raise ValueError(f"weights blue {self.blue} and green {self.green}: none below 0, together 100")
+        for slot in (self.first, self.mirror):
+            if slot not in ("", *SLOTS):
+                raise ValueError(f"slot {slot!r}: there are {' and '.join(SLOTS)}")
+        if bool(self.first) != bool(self.headers or self.cookies):
+            raise ValueError("an audience needs a slot and a slot needs an audience")
+        if self.mirror and getattr(self, self.mirror):
+            raise ValueError(f"{self.mirror} has users: it cannot be sent copies of their reads too")
+        for name in (*self.headers, *self.cookies, *([self.sticky] if self.sticky else [])):
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"header or cookie {name!r}: use letters, digits and _ . -")
+        for values, allowed in ((self.headers, _HEADER_VALUE), (self.cookies, _COOKIE_VALUE)):
+            if wrong := [name for name, value in values.items() if not allowed.fullmatch(value)]:
+                raise ValueError(f"the value of {wrong[0]!r} cannot be sent: use printable ASCII characters")
 
 
-def bootstrap(directory: Path, edge_port: int, admin_port: int) -> Json:
-    """One listener, one cluster per slot; routes and endpoints come from watched files in `directory`."""
-    return {
-        "node": {"id": "edge", "cluster": "local"},
-        "admin": {"address": _address(admin_port)},
-        "static_resources": {
-            "listeners": [
-                {"name": "edge", "address": _address(edge_port), "filter_chains": [{"filters": [_http(directory)]}]}
-            ],
-            "clusters": [_cluster(directory, slot) for slot in SLOTS],
-        },
-    }
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a replica listens; a draining one gets no more requests and finishes those it has."""
+
+    port: int
+    admin_port: int
+    draining: bool = False
 
 
 def routes_file(routes: Routes, route_key: str) -> Json:
-    """The watched file of routes."""
-    users = {
-        "match": {"prefix": "/"},
-        "metadata": {"filter_metadata": {_METADATA: routes.note}},
-        "route": {
-            "weighted_clusters": {
-                "clusters": [
-                    {"name": slot, "weight": getattr(routes, slot), "response_headers_to_add": [_slot_header(slot)]}
-                    for slot in SLOTS
-                ]
-            },
-            **_FORWARDING,
-        },
-    }
+    """The watched file of routes: the first that matches a request has it."""
+    ways = [*(_preview(slot, route_key) for slot in SLOTS), *_audience(routes), *_users(routes)]
     table = {
-        "@type": f"{_TYPE}envoy.config.route.v3.RouteConfiguration",
+        "@type": f"{TYPE}envoy.config.route.v3.RouteConfiguration",
         "name": "edge",
         "virtual_hosts": [
             {
                 "name": "edge",
                 "domains": ["*"],
-                # The key and the wish are between the caller and the edge.
-                "request_headers_to_remove": ["x-route-key", "x-route-slot"],
+                # The key and the wish are between the caller and the edge, and only the edge marks copies.
+                "request_headers_to_remove": ["x-route-key", "x-route-slot", SHADOW_HEADER],
                 # One address, the caller's: what a client claims about itself is dropped.
                 "request_headers_to_add": [
                     _header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
                 ],
-                "routes": [*(_preview(slot, route_key) for slot in SLOTS), users],
+                "routes": ways,
             }
         ],
     }
@@ -85,43 +93,167 @@ def routes_file(routes: Routes, route_key: str) -> Json:
 
 
 def parse_routes(version: str, table: Json) -> Routes:
-    """The inverse of `routes_file`, from the file's or from Envoy's own route table."""
-    users = table["virtual_hosts"][0]["routes"][-1]
-    weights = {each["name"]: each.get("weight", 0) for each in users["route"]["weighted_clusters"]["clusters"]}
-    note = users.get("metadata", {}).get("filter_metadata", {}).get(_METADATA, {})
-    return Routes(blue=weights["blue"], green=weights["green"], note=note, version=version)
+    """The inverse of `routes_file`, from the file's or from Envoy's own table. Raises ValueError and LookupError."""
+    ways = table["virtual_hosts"][0]["routes"]
+    users = [way for way in ways if way["name"] == _USERS]
+    audience = [way for way in ways if way["name"] == _AUDIENCE]
+    weights, *others = [_weights(way) for way in users]
+    if any(other != weights for other in others):
+        raise ValueError("its routes of users have different weights")
+    copies = users[0]["route"].get("request_mirror_policies", [])
+    return Routes(
+        blue=weights["blue"],
+        green=weights["green"],
+        note=users[-1].get("metadata", {}).get("filter_metadata", {}).get(_METADATA, {}).get("note", {}),
+        version=version,
+        first=audience[0]["route"]["cluster"] if audience else "",
+        headers=_exact(audience, "headers"),
+        cookies=_exact(audience, "cookies"),
+        mirror=copies[0]["cluster"].removesuffix(SHADOW) if copies else "",
+        sticky=next((way["match"]["cookies"][0]["name"] for way in users if "cookies" in way["match"]), ""),
+    )
 
 
-def endpoints_file(slot: str, version: str, ports: tuple[int, int] | None) -> Json:
-    """The watched file of a slot's endpoint: (traffic port, admin port), or none."""
-    endpoints = []
-    if ports:
-        health = {"port_value": ports[1]}
-        endpoints = [{"endpoint": {"address": _address(ports[0]), "health_check_config": health}}]
+def endpoints_file(slot: str, version: str, endpoints: Sequence[Endpoint]) -> Json:
+    """The watched file of a slot's endpoints."""
     assignment = {
-        "@type": f"{_TYPE}envoy.config.endpoint.v3.ClusterLoadAssignment",
+        "@type": f"{TYPE}envoy.config.endpoint.v3.ClusterLoadAssignment",
         "cluster_name": slot,
-        "endpoints": [{"lb_endpoints": endpoints}],
+        "endpoints": [
+            {
+                "lb_endpoints": [
+                    {
+                        "endpoint": {
+                            "address": address(each.port),
+                            "health_check_config": {"port_value": each.admin_port},
+                        },
+                        "health_status": "DRAINING" if each.draining else "UNKNOWN",
+                    }
+                    for each in endpoints
+                ]
+            }
+        ],
     }
     return {"version_info": version, "resources": [assignment]}
 
 
-# Only what an upstream cannot have seen is sent again: a write must never be done twice.
+def address(port: int) -> Json:
+    """A loopback port."""
+    return {"socket_address": {"address": LOOPBACK, "port_value": port}}
+
+
+# Only what an upstream cannot have seen is sent again, to another replica where there is one: a write must never be
+# done twice.
 _FORWARDING: Json = {
     "timeout": f"{ROUTE_S}s",
-    "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
+    "retry_policy": {
+        "retry_on": "connect-failure,refused-stream,reset-before-request",
+        "num_retries": 2,
+        "retry_host_predicate": [
+            {
+                "name": "envoy.retry_host_predicates.previous_hosts",
+                "typed_config": {
+                    "@type": f"{TYPE}envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+                },
+            }
+        ],
+        "host_selection_retry_max_attempts": 3,
+    },
 }
 
 
 def _preview(slot: str, route_key: str) -> Json:
-    match = [{"name": "x-route-key", "string_match": {"exact": route_key}}]
-    match.append({"name": "x-route-slot", "string_match": {"exact": slot}})
+    match = [_is("x-route-key", route_key), _is("x-route-slot", slot)]
     return {
+        "name": "preview",
         "match": {"prefix": "/", "headers": match},
         "stat_prefix": f"preview-{slot}",
         "response_headers_to_add": [_slot_header(slot)],
         "route": {"cluster": slot, **_FORWARDING},
     }
+
+
+def _audience(routes: Routes) -> list[Json]:
+    """A route for each header and each cookie: any one of them is enough."""
+    marks = [("headers", each) for each in routes.headers.items()]
+    marks += [("cookies", each) for each in routes.cookies.items()]
+    return [
+        {
+            "name": _AUDIENCE,
+            "match": {"prefix": "/", kind: [_is(*pair)]},
+            "response_headers_to_add": [_slot_header(routes.first)],
+            "route": {"cluster": routes.first, **_FORWARDING},
+        }
+        for kind, pair in marks
+    ]
+
+
+def _users(routes: Routes) -> list[Json]:
+    # Envoy adds the weights up in this order, so that with the same draw a growing share keeps its users. The order is
+    # fixed: of two, either can be the growing one.
+    clusters = [
+        {"name": slot, "weight": getattr(routes, slot), "response_headers_to_add": [_slot_header(slot)]}
+        for slot in SLOTS
+    ]
+    # Envoy passes over a table that says what the last one said: the version makes each one another.
+    stamp = {_METADATA: {"note": routes.note, "version": routes.version}}
+    plain = {
+        "name": _USERS,
+        "match": {"prefix": "/"},
+        "metadata": {"filter_metadata": stamp},
+        "route": {"weighted_clusters": {"clusters": clusters}, **_FORWARDING},
+    }
+    ways = _kept(plain, routes.sticky) if routes.sticky else [plain]
+    return [*(_copied(way, routes) for way in ways), *ways] if routes.mirror else ways
+
+
+def _kept(way: Json, cookie: str) -> list[Json]:
+    """One way for users who have the cookie, whose hash decides, and one that gives it to those who do not.
+
+    Envoy's own generated cookie serves the choice of an endpoint only, not that of a cluster. So the new user's draw is
+    the hash of the request's id, which the edge made, and that id becomes the cookie: the next hash is the same.
+    """
+    known = _drawn_by(way, {"cookie": {"name": cookie}})
+    known["match"] = {**way["match"], "cookies": [{"name": cookie, "string_match": {"safe_regex": {"regex": ".+"}}}]}
+    given = f"{cookie}=%REQ(x-request-id)%; Max-Age={STICKY_S}; Path=/; HttpOnly; SameSite=Lax"
+    new = _drawn_by(way, {"header": {"header_name": "x-request-id"}})
+    new["response_headers_to_add"] = [
+        {"header": {"key": "set-cookie", "value": given}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}
+    ]
+    return [known, new]
+
+
+def _drawn_by(way: Json, policy: Json) -> Json:
+    clusters = {**way["route"]["weighted_clusters"], "use_hash_policy": True}
+    return {**way, "route": {**way["route"], "weighted_clusters": clusters, "hash_policy": [policy]}}
+
+
+def _copied(way: Json, routes: Routes) -> Json:
+    """The same way for reads alone, which are also sent to the mirror; nobody waits for its answers."""
+    policy = {
+        "cluster": routes.mirror + SHADOW,
+        "disable_shadow_host_suffix_append": True,
+        "request_headers_mutations": [{"append": _header(SHADOW_HEADER, "1")}],
+    }
+    reads = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
+    return {
+        **way,
+        "match": {**way["match"], "headers": [reads]},
+        "stat_prefix": f"reads-{SLOTS[1 - SLOTS.index(routes.mirror)]}",  # the mirror has no users
+        "route": {**way["route"], "request_mirror_policies": [policy]},
+    }
+
+
+def _weights(way: Json) -> dict[str, int]:
+    return {each["name"]: each.get("weight", 0) for each in way["route"]["weighted_clusters"]["clusters"]}
+
+
+def _exact(ways: Sequence[Json], kind: str) -> dict[str, str]:
+    return {each["name"]: each["string_match"]["exact"] for way in ways for each in way["match"].get(kind, [])}
+
+
+def _is(name: str, value: str) -> Json:
+    return {"name": name, "string_match": {"exact": value}}
 
 
 def _slot_header(slot: str) -> Json:
@@ -130,77 +262,3 @@ def _slot_header(slot: str) -> Json:
 
 def _header(name: str, value: str) -> Json:
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-
-
-def _http(directory: Path) -> Json:
-    return {
-        "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": {
-            "@type": f"{_TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-            "stat_prefix": "edge",
-            "rds": {"route_config_name": "edge", "config_source": _watched(directory / "rds" / "routes.json")},
-            "use_remote_address": True,
-            "internal_address_config": {},  # nobody is internal: x-envoy-* and x-request-id of a client are dropped
-            "skip_xff_append": True,
-            "common_http_protocol_options": {"idle_timeout": "300s"},
-            "stream_idle_timeout": "60s",
-            "request_headers_timeout": f"{REQUEST_S}s",
-            "request_timeout": f"{REQUEST_S}s",
-            "http_filters": [
-                {
-                    "name": "envoy.filters.http.router",
-                    "typed_config": {
-                        "@type": f"{_TYPE}envoy.extensions.filters.http.router.v3.Router",
-                        "suppress_envoy_headers": True,
-                    },
-                }
-            ],
-        },
-    }
-
-
-def _cluster(directory: Path, slot: str) -> Json:
-    return {
-        "name": slot,
-        "type": "EDS",
-        "eds_cluster_config": {"eds_config": _watched(directory / "eds" / f"{slot}.json"), "service_name": slot},
-        "connect_timeout": "2s",
-        "ignore_health_on_host_removal": True,
-        # One endpoint per slot: when it is down, say so at once rather than try it all the same.
-        # And a change of health is in force when the admin port shows it: by default it waits up to 1 s for others.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}, "update_merge_window": "0s"},
-        # A stall of seconds at 1,000 requests/s queues here instead of failing.
-        "circuit_breakers": {
-            "thresholds": [
-                {"max_connections": 64, "max_pending_requests": 8192, "max_requests": 8192, "max_retries": 64}
-            ]
-        },
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": f"{_TYPE}envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": {"idle_timeout": f"{UPSTREAM_IDLE_S}s"},
-                "explicit_http_config": {"http_protocol_options": {}},
-            }
-        },
-        "health_checks": [
-            {
-                "http_health_check": {"path": "/readyz"},
-                "timeout": "3s",
-                "unhealthy_threshold": 3,  # a 503 counts at once, only silence needs three
-                "healthy_threshold": 1,
-                "interval": "0.5s",
-                "no_traffic_interval": "0.1s",
-                "no_traffic_healthy_interval": "0.5s",
-                "unhealthy_interval": "0.1s",  # a warm slot that stops draining must be usable at once
-            }
-        ],
-    }
-
-
-def _watched(file: Path) -> Json:
-    source = {"path": str(file), "watched_directory": {"path": str(file.parent)}}
-    return {"path_config_source": source, "resource_api_version": "V3"}
-
-
-def _address(port: int) -> Json:
-    return {"socket_address": {"address": LOOPBACK, "port_value": port}}

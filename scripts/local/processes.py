@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -87,15 +87,15 @@ def alive(process: Process) -> bool:
     return found is not None and not _gone(found)
 
 
-def marked(home: Path, name: str | None = None) -> list[psutil.Process]:
-    """The running processes that carry this home's mark (and name), whether recorded or not."""
+def marked(home: Path, *names: str) -> list[psutil.Process]:
+    """The running processes that carry this home's mark (and one of these names), whether recorded or not."""
     suffix = f"@{home}"
     found = []
     for candidate in psutil.process_iter():
         # Others' processes cannot be read, and are not ours.
         with suppress(psutil.Error, OSError):
             mark = candidate.environ().get(MARK, "")
-            if mark.endswith(suffix) and name in (None, mark.removesuffix(suffix)) and not _gone(candidate):
+            if mark.endswith(suffix) and (not names or mark.removesuffix(suffix) in names) and not _gone(candidate):
                 found.append(candidate)
     return found
 
@@ -113,9 +113,19 @@ def stop(
     home: Path, name: str, recorded: Process | None, grace_s: float, signum: signal.Signals = signal.SIGTERM
 ) -> None:
     """End the processes of a name and all they started: signal the eldest, wait, then SIGKILL what is left."""
-    members = {member.pid: member for member in marked(home, name)}
-    if recorded is not None and (found := _find(recorded)):
-        members[found.pid] = found
+    stop_all(home, [name], [recorded] if recorded else [], grace_s, signum)
+
+
+def stop_all(
+    home: Path,
+    names: Collection[str],
+    recorded: Iterable[Process],
+    grace_s: float,
+    signum: signal.Signals = signal.SIGTERM,
+) -> None:
+    """The same for several names at once."""
+    members = {member.pid: member for member in marked(home, *names)} if names else {}
+    members |= {found.pid: found for process in recorded if (found := _find(process))}
     for member in list(members.values()):
         with suppress(psutil.NoSuchProcess):
             members |= {child.pid: child for child in member.children(recursive=True)}

@@ -1,24 +1,30 @@
-"""The two slots: any HTTP program that takes PORT and ADMIN_PORT from its environment."""
+"""The two slots: any HTTP program that takes PORT and ADMIN_PORT from its environment, in one process or several."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from scripts.local import envoy
 from scripts.local.cores import MACHINE
+from scripts.local.envoy_config import SLOTS, Endpoint
 from scripts.local.errors import LocalError, ProbeError
 from scripts.local.ports import free_port
-from scripts.local.processes import Process, marked, start, stop
+from scripts.local.processes import Process, alive, marked, marked_names, start, stop, stop_all
 from scripts.local.state import ROOT, State, replace_file
 from scripts.local.web import exchange
 
 GUNICORN = ("{python}", "-m", "gunicorn", "-c", "app/gunicorn_conf.py", "app.wsgi:app")
 STOP_GRACE_S = 25.0  # longer than gunicorn's graceful timeout of 20 s
+DRAIN_S = 20.0  # for the answers that a leaving replica still owes
 _ADMIN_TIMEOUT_S = 5.0
+_POLL_S = 0.01
 
 
 class SlotSpec(msgspec.Struct, frozen=True):
@@ -29,15 +35,31 @@ class SlotSpec(msgspec.Struct, frozen=True):
     env: dict[str, str] = {}
 
 
+class Replica(msgspec.Struct, frozen=True):
+    """One process of a slot."""
+
+    process: Process
+    port: int
+    admin_port: int
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where Envoy finds it."""
+        return Endpoint(self.port, self.admin_port)
+
+
 class Slot(msgspec.Struct, frozen=True):
     """A slot as it was started: HOME/slots/NAME.json."""
 
     name: str
     spec: SlotSpec
-    process: Process
-    port: int
-    admin_port: int
+    replicas: tuple[Replica, ...]  # the oldest first; at least one
     digest: str  # sha-256 of the spec: equal digests are equal releases
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """Where Envoy finds it."""
+        return [replica.endpoint for replica in self.replicas]
 
 
 def digest(spec: SlotSpec) -> str:
@@ -63,20 +85,66 @@ def slot_env(state: State, name: str, spec: SlotSpec, port: int, admin_port: int
     }
 
 
-def start_slot(home: Path, state: State, name: str, spec: SlotSpec) -> Slot:
+def start_slot(home: Path, state: State, name: str, spec: SlotSpec, replicas: int = 1) -> Slot:
     """Start a slot on fresh ports and tell Envoy where it is; does not wait for it to be ready.
 
     What ran under this name, written down or not, is ended first. Raises StartError when the command cannot be run.
     """
-    stop_slot(home, name, STOP_GRACE_S)
-    port, admin_port = free_port(), free_port()
-    argv = [sys.executable if word == "{python}" else word for word in spec.command]
-    process = start(home, process_name(name), argv, env=slot_env(state, name, spec, port, admin_port), cwd=ROOT)
-    slot = Slot(name, spec, process, port, admin_port, digest(spec))
-    envoy.write_endpoints(home, name, (port, admin_port))
+    stop_slot(home, name)
+    return _grow(home, state, Slot(name, spec, (), digest(spec)), replicas)
+
+
+def scale_slot(home: Path, state: State, name: str, replicas: int) -> Slot:
+    """Give a slot so many replicas; does not wait for new ones to be ready.
+
+    Dead ones are started anew, and the newest go first: Envoy stops choosing them and they are ended once they have
+    answered, so that no request is lost. Raises LocalError when the slot was never started or one does not end,
+    StartError, and ProbeError when Envoy does not answer.
+    """
+    slot = read_slot(home, name)
+    if slot is None:
+        raise LocalError(f"slot {name} does not run: there is nothing to scale")
+    if replicas < 1:
+        raise LocalError(f"slot {name}: {replicas} replicas asked for, and one is the least; retire it to have none")
+    if leaving := slot.replicas[replicas:]:
+        slot = msgspec.structs.replace(slot, replicas=slot.replicas[:replicas])
+        _let_go(home, state, slot, leaving)
+    return _grow(home, state, slot, replicas)
+
+
+def _grow(home: Path, state: State, slot: Slot, replicas: int) -> Slot:
+    found = []
+    for number in range(1, replicas + 1):
+        known = slot.replicas[number - 1 : number]
+        found.append(known[0] if known and alive(known[0].process) else _start(home, state, slot, number))
+    slot = msgspec.structs.replace(slot, replicas=tuple(found))
+    envoy.write_endpoints(home, slot.name, slot.endpoints)
     # Last: a slot that is written down is known to the edge, wherever this was interrupted.
-    replace_file(_path(home, name), msgspec.json.format(msgspec.json.encode(slot)))
+    replace_file(_path(home, slot.name), msgspec.json.format(msgspec.json.encode(slot)))
     return slot
+
+
+def _start(home: Path, state: State, slot: Slot, number: int) -> Replica:
+    name = process_name(slot.name, number)
+    stop(home, name, None, STOP_GRACE_S)  # started by a command that was killed before it wrote it down
+    port, admin_port = free_port(), free_port()
+    argv = [sys.executable if word == "{python}" else word for word in slot.spec.command]
+    process = start(home, name, argv, env=slot_env(state, slot.name, slot.spec, port, admin_port), cwd=ROOT)
+    return Replica(process, port, admin_port)
+
+
+def _let_go(home: Path, state: State, staying: Slot, leaving: Sequence[Replica]) -> None:
+    """End replicas while the others go on; the slot stays written down as it was until they have ended."""
+    draining = [msgspec.structs.replace(replica.endpoint, draining=True) for replica in leaving]
+    envoy.write_endpoints(home, staying.name, [*staying.endpoints, *draining])
+    ports = {endpoint.port for endpoint in draining}
+    deadline = time.monotonic() + DRAIN_S
+    while any(host.healthy or host.in_flight for host in envoy.hosts(state, staying.name) if host.port in ports):
+        if time.monotonic() > deadline:
+            break  # SIGTERM gives what is left some more time
+        time.sleep(_POLL_S)
+    envoy.write_endpoints(home, staying.name, staying.endpoints)
+    _end(home, staying.name, [replica.process for replica in leaving], STOP_GRACE_S)
 
 
 def stop_slot(home: Path, name: str, grace_s: float = STOP_GRACE_S) -> None:
@@ -85,14 +153,24 @@ def stop_slot(home: Path, name: str, grace_s: float = STOP_GRACE_S) -> None:
     Raises LocalError when something of it survived; the slot stays written down, so that the next try finds it.
     """
     slot = read_slot(home, name)
-    envoy.write_endpoints(home, name, None)
-    stop(home, process_name(name), slot.process if slot else None, grace_s)
-    if left := [str(process.pid) for process in marked(home, process_name(name))]:
-        raise LocalError(
-            f"slot {name}: still running after SIGKILL: pid {', '.join(left)}; its log, "
-            f"{home / 'log' / process_name(name)}.log, may say why: end it, then do this again"
-        )
+    envoy.write_endpoints(home, name, [])
+    _end(home, name, [replica.process for replica in slot.replicas] if slot else [], grace_s, whole=True)
     _path(home, name).unlink(missing_ok=True)
+
+
+def _end(home: Path, slot: str, recorded: Sequence[Process], grace_s: float, *, whole: bool = False) -> None:
+    """End these processes; as a whole, also what runs in the slot's name without being written down."""
+    names = {process.name for process in recorded}
+    if whole:
+        names |= {name for name in marked_names(home) if slot_of(name) == slot}
+    stop_all(home, names, recorded, grace_s)
+    if left := marked(home, *names) if names else []:
+        pids = ", ".join(str(process.pid) for process in left)
+        logs = ", ".join(str(home / "log" / f"{name}.log") for name in sorted(names))
+        raise LocalError(
+            f"slot {slot}: still running after SIGKILL: pid {pids}; its log, {logs}, may say why: end it, then do this "
+            "again"
+        )
 
 
 def read_slot(home: Path, name: str) -> Slot | None:
@@ -106,34 +184,48 @@ def read_slot(home: Path, name: str) -> Slot | None:
         raise LocalError(f"{path}: {exc}; run `primetrade local down`, delete the file, then `up`") from exc
 
 
-def probe(slot: Slot, path: str, timeout_s: float) -> tuple[int, bytes]:
-    """Status and body of a GET on the slot's admin port. Raises ProbeError when there is no answer."""
-    return exchange(slot.admin_port, path, timeout_s)
+def probe(replica: Replica, path: str, timeout_s: float) -> tuple[int, bytes]:
+    """Status and body of a GET on a replica's admin port. Raises ProbeError when there is no answer."""
+    return exchange(replica.admin_port, path, timeout_s)
 
 
 def drain(state: State, slot: Slot, on: bool) -> None:
     """Ask a slot to close its connections after each answer and to call itself unready, or to stop doing so.
 
-    Raises ProbeError when it does not answer or refuses.
+    Raises ProbeError when a replica does not answer or refuses; the others have heard it.
     """
     _command(state, slot, "/admin/drain", {"draining": on})
 
 
 def faults(state: State, slot: Slot, **switches: float | bool) -> None:
-    """Set fault switches (error_share, latency_ms, unready, hang). Raises ProbeError when the slot refuses."""
+    """Set fault switches (error_share, latency_ms, unready, hang). Raises ProbeError when a replica refuses."""
     _command(state, slot, "/admin/faults", switches)
 
 
-def process_name(name: str) -> str:
-    """The name of a slot's process, and of its log."""
-    return f"slot-{name}"
+def process_name(name: str, number: int = 1) -> str:
+    """The name of a replica's process, and of its log: slot-blue, slot-blue-2, ..."""
+    return f"slot-{name}" if number == 1 else f"slot-{name}-{number}"
+
+
+def slot_of(process: str) -> str | None:
+    """The slot that a process of this name belongs to."""
+    found = re.fullmatch(rf"slot-({'|'.join(SLOTS)})(-\d+)?", process)
+    return found[1] if found else None
 
 
 def _command(state: State, slot: Slot, path: str, body: dict[str, float | bool]) -> None:
-    status, answer = exchange(slot.admin_port, path, _ADMIN_TIMEOUT_S, post=body, token=state.admin_token)
-    if status >= 300:
-        text = answer.decode(errors="replace")[:200]
-        raise ProbeError(f"{slot.name}: POST {path} was refused with {status}: {text}")
+    errors = []
+    for replica in slot.replicas:
+        try:
+            status, answer = exchange(replica.admin_port, path, _ADMIN_TIMEOUT_S, post=body, token=state.admin_token)
+        except ProbeError as exc:
+            errors.append(exc)
+            continue
+        if status >= 300:
+            text = answer.decode(errors="replace")[:200]
+            errors.append(ProbeError(f"{slot.name}: POST {path} was refused with {status}: {text}"))
+    if errors:
+        raise errors[0]
 
 
 def _path(home: Path, name: str) -> Path:

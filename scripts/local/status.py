@@ -10,7 +10,7 @@ from scripts.local import envoy, postgres, valkey
 from scripts.local.envoy_config import SLOTS, Routes
 from scripts.local.errors import NotUpError, ProbeError
 from scripts.local.processes import alive
-from scripts.local.slots import read_slot
+from scripts.local.slots import Replica, read_slot
 from scripts.local.state import read_state
 
 
@@ -56,12 +56,16 @@ def status(home: Path) -> Status:
             parts.append(Part(name, running=False, detail=detail, log=process.log if process else None))
     for name in SLOTS:
         if slot := read_slot(home, name):
-            runs = alive(slot.process)
-            detail = f"{slot.spec.version}, port {slot.port}, admin {slot.admin_port}"
-            parts.append(Part(slot.process.name, runs, detail, slot.process.pid if runs else None, slot.process.log))
+            parts += [_part(slot.spec.version, replica) for replica in slot.replicas]
     try:
         routes = envoy.applied(state)
     except ProbeError:
         routes = None
     running = bool(parts) and all(part.running for part in parts)
     return Status(str(home), running, state.edge_url, routes, tuple(parts))
+
+
+def _part(version: str, replica: Replica) -> Part:
+    process, runs = replica.process, alive(replica.process)
+    detail = f"{version}, port {replica.port}, admin {replica.admin_port}"
+    return Part(process.name, runs, detail, process.pid if runs else None, process.log)

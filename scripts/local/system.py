@@ -17,20 +17,22 @@ from scripts.local import envoy, postgres, slots, valkey
 from scripts.local.envoy_config import SLOTS, Routes
 from scripts.local.errors import LocalError, NotUpError, PortTakenError, ProbeError, SettingsError
 from scripts.local.ports import free_port, holder, is_free
-from scripts.local.processes import Process, Report, alive, marked, marked_names, stop, wait_ready
-from scripts.local.slots import Slot, SlotSpec, read_slot, start_slot
+from scripts.local.processes import Process, Report, alive, marked, marked_names, stop, stop_all, wait_ready
+from scripts.local.slots import Replica, SlotSpec, read_slot, scale_slot, slot_of, start_slot
 from scripts.local.state import State, lock, new_state, read_state, write_state
 
 FIRST = SlotSpec(version="1.0.0")
 _SLOT_READY_S = 60.0
 _PROBE_S = 2.0
 _DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# In the order of stopping: slots lose their traffic first, the database goes last.
+# In the order of stopping: slots lose their traffic first, the database goes last, behind it what nobody knows.
+_SLOTS, _OTHERS = "slots", "others"
 _STOPPING: dict[str, tuple[float, signal.Signals]] = {
-    **{slots.process_name(name): (slots.STOP_GRACE_S, signal.SIGTERM) for name in SLOTS},
+    _SLOTS: (slots.STOP_GRACE_S, signal.SIGTERM),
     envoy.NAME: (envoy.STOP_GRACE_S, signal.SIGTERM),
     valkey.NAME: (valkey.STOP_GRACE_S, signal.SIGTERM),
     postgres.NAME: (postgres.STOP_GRACE_S, postgres.STOP_SIGNAL),
+    _OTHERS: (5.0, signal.SIGTERM),
 }
 
 Migrate = Callable[[str, Report], object]
@@ -86,7 +88,7 @@ def _up(home: Path, report: Report, first: SlotSpec, migrate: Migrate, port: int
         envoy.write_routes(home, Routes(blue=100, green=0))
     for name in SLOTS:
         slot = read_slot(home, name)
-        envoy.write_endpoints(home, name, (slot.port, slot.admin_port) if slot else None)
+        envoy.write_endpoints(home, name, slot.endpoints if slot else [])
     state, edge = _ensure(state, envoy.NAME, report)
     if database:
         postgres.wait(database, state.postgres_port, state.postgres_password, report)
@@ -171,26 +173,28 @@ def _with_free_ports(state: State, name: str, report: Report) -> State:
 
 
 def _ensure_slots(home: Path, state: State, first: SlotSpec, report: Report) -> None:
-    """Restart the slots that were there and died; with none, start the first release. Wait for those with traffic."""
+    """Restart what was there of slots and died; with none, start the first release. Wait for those with traffic."""
     routes = envoy.read_routes(home)
     known = {name: slot for name in SLOTS if (slot := read_slot(home, name))}
     if not known:
         known = {"blue": start_slot(home, state, "blue", first)}
         routes = envoy.write_routes(home, Routes(blue=100, green=0))
     for name, slot in known.items():
-        if not alive(slot.process):
-            slot = start_slot(home, state, name, slot.spec)  # noqa: PLW2901  # the slot's new process
-        report(f"slot {name}: {slot.spec.version} (pid {slot.process.pid}, port {slot.port})")
-        if routes and getattr(routes, name):
-            wait_ready(slot.process, partial(_unready, state, slot), _SLOT_READY_S, report)
+        whole = scale_slot(home, state, name, len(slot.replicas))  # replicas that died are started anew
+        for replica in whole.replicas:
+            process = replica.process
+            report(f"{process.name}: {whole.spec.version} (pid {process.pid}, port {replica.port})")
+        if routes and (getattr(routes, name) or routes.first == name):
+            for replica in whole.replicas:
+                wait_ready(replica.process, partial(_unready, state, name, replica), _SLOT_READY_S, report)
 
 
-def _unready(state: State, slot: Slot) -> str | None:
+def _unready(state: State, name: str, replica: Replica) -> str | None:
     try:
-        status, _ = slots.probe(slot, "/readyz", _PROBE_S)
+        status, _ = slots.probe(replica, "/readyz", _PROBE_S)
         if status != 200:
             return f"/readyz answers {status}"
-        return None if envoy.healthy(state, slot.name) == slot.port else "Envoy has not seen it healthy"
+        return None if replica.port in envoy.healthy(state, name) else "Envoy has not seen it healthy"
     except ProbeError as exc:
         return str(exc)
 
@@ -206,13 +210,17 @@ def down(home: Path, report: Report) -> None:
         recorded = _recorded(home)
         found = marked_names(home)
         found |= {name for name, process in recorded.items() if alive(process)}
-        for name in sorted(found, key=lambda name: [*_STOPPING, name].index(name)):
-            grace_s, signum = _STOPPING.get(name, (5.0, signal.SIGTERM))
-            report(f"{name}: stopping (at most {grace_s:.0f} s)")
-            stop(home, name, recorded.get(name), grace_s, signum)
+        for part, (grace_s, signum) in _STOPPING.items():
+            if names := sorted(name for name in found if _part(name) == part):
+                report(f"{', '.join(names)}: stopping (at most {grace_s:.0f} s)")
+                stop_all(home, names, [recorded[name] for name in names if name in recorded], grace_s, signum)
         if left := [str(process.pid) for process in marked(home)]:
             raise LocalError(f"still running after SIGKILL: pid {', '.join(left)}; run `primetrade local down` again")
         report("down: nothing left running" if found else f"nothing runs under {home}")
+
+
+def _part(name: str) -> str:
+    return _SLOTS if slot_of(name) else name if name in _STOPPING else _OTHERS
 
 
 @contextmanager
@@ -235,7 +243,8 @@ def _recorded(home: Path) -> dict[str, Process]:
     recorded: dict[str, Process] = {}
     try:
         recorded |= read_state(home).processes
-        recorded |= {slot.process.name: slot.process for name in SLOTS if (slot := read_slot(home, name))}
+        replicas = [each for name in SLOTS if (slot := read_slot(home, name)) for each in slot.replicas]
+        recorded |= {replica.process.name: replica.process for replica in replicas}
     except LocalError:
         return recorded
     return recorded

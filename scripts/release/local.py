@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,42 +13,23 @@ import urllib3
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
 from scripts.local.errors import LocalError, ProbeError
-from scripts.local.processes import alive
 from scripts.local.state import ROOT, State, read_state
-from scripts.local.web import exchange
-from scripts.release import lock
+from scripts.release import fencing, local_slots, lock
 from scripts.release.analysis import measure
 from scripts.release.errors import Fenced, Refused, ReleaseError, RouteMoved, Unusable
 from scripts.release.expand import expand
 from scripts.release.file import ReleaseFile
-from scripts.release.histogram import slow_answers
+from scripts.release.histogram import READS, slow_answers
 from scripts.release.journal import FileJournal, Holder
+from scripts.release.local_findings import findings
+from scripts.release.local_route import route_of, routes_of, token_of
 from scripts.release.memory import remember
-from scripts.release.route import SLOTS, Route, Target, Weights
-from scripts.release.slots import (
-    Answer,
-    Finding,
-    Load,
-    Observed,
-    Range,
-    Release,
-    Request,
-    Sample,
-    Slot,
-    Tally,
-)
+from scripts.release.route import SLOTS, Route, Target
+from scripts.release.slots import Answer, Finding, Load, Observed, Release, Request, Sample, Tally
 
-PROBE_S = 2.0  # for a probe of an admin port
 ASK_S = 5.0  # for a request through the edge
 APPLY_S = 5.0  # for Envoy to take over what was written; it takes milliseconds
 POLL_S = 0.001
-
-
-class _Version(msgspec.Struct):
-    """What the version probe answers; an artefact need not state a schema range."""
-
-    version: str = ""
-    schema: Range | None = None
 
 
 @contextmanager
@@ -82,66 +62,71 @@ class Local:
 
     @contextmanager
     def lock(self, holder: Holder) -> Iterator[int]:
-        with lock.hold(self._lock, holder, past=remember(self.journal.read()).fence) as fence:
+        past = max(remember(self.journal.read()).fence, fencing.highest(self._fence))
+        with lock.hold(self._lock, holder, past) as number:
             # `local up` and `local down` hold the home and then look for our lock: of two that meet, one is refused.
             lock.refuse_while_held(self.home / "lock")
-            yield fence
+            yield number
 
     def holder(self) -> Holder | None:
         return lock.holder(self._lock)
 
     def observe(self) -> Observed:
         with _ours():
-            return Observed({name: self._observed(name) for name in SLOTS}, self._route())
+            seen = {name: local_slots.observed(self.home, self.state, self.probes, name) for name in SLOTS}
+            return Observed(seen, self._route())
 
     def unlock(self) -> None:
-        raise ReleaseError("the lock of a process ends with it: end the process that `primetrade release status` names")
+        holder = self.holder()
+        if holder:
+            with _ours():
+                fencing.break_lock(self._fence, self._lock, past=max(holder.fence, remember(self.journal.read()).fence))
 
     def expand(self, command: Sequence[str], fence: int) -> str:
-        return expand(command, ROOT, {"DATABASE_URL": self.state.database_url})
+        with self._act(fence):
+            return expand(command, ROOT, {"DATABASE_URL": self.state.database_url})
 
     def deploy(self, slot: str, release: Release, replicas: int, fence: int) -> None:
-        with _ours():
+        with self._act(fence):
             self._refuse_users(slot)
-            found = self._running(slot)
-            if found and _release(found.spec).digest == release.digest:
-                with suppress(ProbeError):  # one that does not answer is started anew
-                    slots.drain(self.state, found, on=False)
-                    return
+            found = slots.read_slot(self.home, slot)
+            if found and local_slots.release_of(found.spec).digest == release.digest and self._undrained(found):
+                slots.scale_slot(self.home, self.state, slot, replicas)
+                return
             spec = slots.SlotSpec(release.version, release.command, release.env)
-            slots.start_slot(self.home, self.state, slot, spec)
+            slots.start_slot(self.home, self.state, slot, spec, replicas)
 
     def scale(self, slot: str, replicas: int, fence: int) -> None:
-        raise ReleaseError(f"{slot}: a slot is one process here")
+        with self._act(fence):
+            slots.scale_slot(self.home, self.state, slot, replicas)
 
     def route(self, target: Target, expected: str, run: str, fence: int) -> str:
-        with _ours():
+        with self._act(fence):
             seen = self._route()
             if seen.fence > fence:
                 raise Fenced(f"run {fence} lost its lock to run {seen.fence}: it changes nothing more")
             if seen.token != expected:
                 raise RouteMoved(f"the route says {seen.target}; it was moved since this run read it")
-            note = {"run": run, "fence": str(fence)}
-            written = envoy.write_routes(self.home, Routes(target.weights.blue, target.weights.green, note))
+            written = envoy.write_routes(self.home, routes_of(target, run, fence))
             self._wait_applied(written)
-            return _token(written)
+            return token_of(written)
 
     def drain(self, slot: str, on: bool, fence: int) -> None:
-        with _ours():
-            found = self._running(slot)
-            if found is None:
+        with self._act(fence):
+            found = slots.read_slot(self.home, slot)
+            if found is None or not local_slots.living(found):
                 raise ReleaseError(f"{slot} does not run: there is nothing to drain")
             slots.drain(self.state, found, on=on)
 
     def retire(self, slot: str, fence: int) -> None:
-        with _ours():
+        with self._act(fence):
             self._refuse_users(slot)
             slots.stop_slot(self.home, slot)
 
     def ask(self, request: Request, slot: str = "") -> Answer:
         headers = dict(request.headers)
         if slot:
-            headers |= self._preview(slot)
+            headers.update(self.preview(slot))
         address = self.state.edge_url + request.path
         try:
             with urllib3.PoolManager(retries=False) as pool:
@@ -150,24 +135,33 @@ class Local:
                 )
         except urllib3.exceptions.HTTPError as exc:
             return Answer(0, "", str(exc))
-        return Answer(found.status, found.headers.get("x-slot", ""), found.data.decode(errors="replace"))
+        slot, kind = found.headers.get("x-slot", ""), found.headers.get("content-type", "")
+        return Answer(found.status, slot, found.data.decode(errors="replace"), kind)
+
+    def edge(self) -> str:
+        return self.state.edge_url
+
+    def preview(self, slot: str) -> Mapping[str, str]:
+        return {"x-route-key": self.state.route_key, "x-route-slot": slot}
 
     def tally(self) -> Mapping[str, Tally]:
         with _ours():
-            stats = envoy.slot_stats(self.state)
-            return {
-                name: Tally(sum(classes.values()), classes["5xx"], self._slow(name)) for name, classes in stats.items()
-            }
+            return {name: self._tally(name, classes) for name, classes in envoy.slot_stats(self.state).items()}
 
     def reads(self) -> Mapping[str, Tally]:
-        return self.tally()
+        with _ours():
+            weights = self._route().weights
+            own, copies = envoy.read_stats(self.state), envoy.shadow_stats(self.state)
+            counts = {name: own[name] if weights.of(name) else copies[name] for name in SLOTS}
+            return {name: self._tally(name, classes, READS) for name, classes in counts.items()}
 
     def analyse(self, load: Load) -> Sample:
-        arms = {slot: self._preview(slot) for slot in SLOTS}
+        arms = {slot: dict(self.preview(slot)) for slot in SLOTS}
         return measure(load, self.state.edge_url, arms, self.home)
 
     def diagnose(self) -> Sequence[Finding]:
-        return ()
+        with _ours():
+            return findings(self.home, self.state, self.probes, self.holder())
 
     def now(self) -> float:
         return time.time()
@@ -179,16 +173,20 @@ class Local:
     def _lock(self) -> Path:
         return self.home / "release" / "lock"
 
-    def _preview(self, slot: str) -> dict[str, str]:
-        return {"x-route-key": self.state.route_key, "x-route-slot": slot}
+    @property
+    def _fence(self) -> Path:
+        return self.home / "release" / "fence"
+
+    @contextmanager
+    def _act(self, number: int) -> Iterator[None]:
+        with _ours(), fencing.act(self._fence, number):
+            yield
 
     def _route(self) -> Route:
         found = envoy.read_routes(self.home)
         if found is None:
             raise ReleaseError("there is no route yet: `primetrade local up` writes the first one")
-        fence = found.note.get("fence", "0")
-        target = Target(Weights(found.blue, found.green))
-        return Route(target, _token(found), found.note.get("run", ""), int(fence) if fence.isdigit() else 0)
+        return route_of(found)
 
     def _wait_applied(self, written: Routes) -> None:
         deadline = time.monotonic() + APPLY_S
@@ -199,65 +197,22 @@ class Local:
                 )
             time.sleep(POLL_S)
 
-    def _running(self, name: str) -> slots.Slot | None:
-        found = slots.read_slot(self.home, name)
-        return found if found and alive(found.process) else None
+    def _undrained(self, slot: slots.Slot) -> bool:
+        """Whether all that runs of a slot, if anything does, takes requests again."""
+        running = local_slots.living(slot)
+        with suppress(ProbeError):  # one that does not answer is started anew
+            slots.drain(self.state, msgspec.structs.replace(slot, replicas=tuple(running)), on=False)
+            return bool(running)
+        return False
 
-    def _observed(self, name: str) -> Slot:
-        found = slots.read_slot(self.home, name)
-        if found is None:
-            return Slot(name)
-        running = alive(found.process)
-        status, says = (0, _Version())
-        if running:
-            with suppress(ProbeError):
-                status, _ = slots.probe(found, self.probes.ready, PROBE_S)
-                says = _version(slots.probe(found, self.probes.version, PROBE_S))
-        release = _release(found.spec)
-        return Slot(
-            name=name,
-            version=release.version,
-            digest=release.digest,
-            says=says.version,
-            running=running,
-            ready=status == 200 and envoy.healthy(self.state, name) == found.port,
-            capacity=1,  # a slot is one process here
-            in_flight=self._in_flight(name),
-            schema=says.schema,
-            log=found.process.log,
-        )
-
-    def _in_flight(self, name: str) -> int:
-        path = f"/stats?format=json&filter=^cluster\\.{name}\\.upstream_rq_active$"
-        _, body = exchange(self.state.envoy_admin_port, path, PROBE_S)
-        return sum(stat.get("value", 0) for stat in msgspec.json.decode(body)["stats"])
-
-    def _slow(self, name: str) -> int | None:
-        found = self._running(name)
-        if found is None:
-            return None
-        with suppress(ProbeError):
-            status, body = slots.probe(found, self.probes.metrics, PROBE_S)
-            return slow_answers(body.decode(errors="replace"), self.latency_ms) if status == 200 else None
-        return None
+    def _tally(self, name: str, classes: Mapping[str, int], methods: Collection[str] = ()) -> Tally:
+        within = local_slots.within(self.home, self.probes, name, methods)
+        return Tally(sum(classes.values()), classes["5xx"], slow_answers(within, self.latency_ms), within)
 
     def _refuse_users(self, name: str) -> None:
-        target = self._route().target
-        if target.has_users(name) and self._observed(name).ready:
+        target, found = self._route().target, slots.read_slot(self.home, name)
+        if not found or not target.has_users(name):
+            return
+        healthy = envoy.healthy(self.state, name)
+        if any(replica.port in healthy for replica in local_slots.living(found)):
             raise Refused(f"{name} has users ({target}): move them away first (`primetrade release abort`)")
-
-
-def _token(routes: Routes) -> str:
-    return hashlib.sha256(msgspec.json.encode(routes, order="deterministic")).hexdigest()[:16]
-
-
-def _release(spec: slots.SlotSpec) -> Release:
-    return Release(spec.version, spec.command, spec.env)
-
-
-def _version(answer: tuple[int, bytes]) -> _Version:
-    status, body = answer
-    with suppress(msgspec.DecodeError):
-        if status == 200:
-            return msgspec.json.decode(body, type=_Version)
-    return _Version()

@@ -30,6 +30,12 @@ def _taken(descriptor: int) -> bool:
     return False
 
 
+def _current(path: Path, descriptor: int) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    return False
+
+
 @contextmanager
 def _usable(path: Path) -> Iterator[None]:
     try:
@@ -52,6 +58,8 @@ def hold(path: Path, holder: Holder, past: int) -> Iterator[int]:
     try:
         if not _taken(descriptor):
             raise refusal(_read(descriptor))
+        if not _current(path, descriptor):  # replaced by `unlock` between the two lines above
+            raise refusal(None)
         earlier = _read(descriptor)
         fence = max(past, earlier.fence if earlier else 0) + 1
         text = msgspec.json.encode(msgspec.structs.replace(holder, fence=fence))

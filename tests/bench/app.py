@@ -110,12 +110,13 @@ def main() -> None:
             seed(state.database_url, state.jwt_keys, home / "tokens.json")
             failures: list[str] = []
             draw = journeys(Tasks.read(home / "tokens.json", 1, 0.0), failures)
-            ours = psutil.Process(slot.process.pid)
+            (replica,) = slot.replicas
+            ours = psutil.Process(replica.process.pid)
             with bare(home) as (theirs, port):
-                cpu_ms(ours, slot.port, draw, REQUESTS)  # warm: connections, prepared statements, verified tokens
+                cpu_ms(ours, replica.port, draw, REQUESTS)  # warm: connections, prepared statements, verified tokens
                 for _ in range(ROUNDS):
                     peer = cpu_ms(theirs, port, lambda: (BARE, lambda head, body: None), REQUESTS)
-                    mixed = cpu_ms(ours, slot.port, draw, REQUESTS)
+                    mixed = cpu_ms(ours, replica.port, draw, REQUESTS)
                     print(
                         f"{mixed:.2f} ms CPU a request of the mix (budget {BUDGET_MS}), "
                         f"a bare Flask route {peer:.2f}: {mixed / peer:.1f} times; {len(failures)} failed"

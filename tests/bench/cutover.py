@@ -55,7 +55,7 @@ def main() -> None:
         try:
             state = system.up(home, print, first=spec("1.0.0"), migrate=lambda url, report: None)
             green = start_slot(home, state, "green", spec("2.0.0"))
-            until(lambda: envoy.healthy(state, "green") == green.port, "green is healthy")
+            until(lambda: green.replicas[0].port in envoy.healthy(state, "green"), "green is healthy")
             began, ended, answers = measure(state, 20)
         finally:
             system.down(home, print)

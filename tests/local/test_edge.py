@@ -27,7 +27,8 @@ def get(state: State, path: str = "/", **headers: str) -> urllib3.BaseHTTPRespon
 
 
 def ready(state: State, slot: Slot) -> Slot:
-    until(lambda: envoy.healthy(state, slot.name) == slot.port, f"{slot.name} is healthy at the edge")
+    ports = {replica.port for replica in slot.replicas}
+    until(lambda: ports == envoy.healthy(state, slot.name), f"{slot.name} is healthy at the edge")
     return slot
 
 
@@ -104,7 +105,7 @@ def test_the_slot_learns_who_called_from_the_edge_alone(edge: State) -> None:
 def test_a_slot_that_is_down_answers_503_at_once(edge: State) -> None:
     """No endpoint: the edge says so, in the slot's name, and does not hang."""
     stop_slot(Path(edge.home), "blue")
-    until(lambda: envoy.healthy(edge, "blue") is None, "Envoy forgot the endpoint")
+    until(lambda: not envoy.healthy(edge, "blue"), "Envoy forgot the endpoint")
     answer = get(edge)
     assert (answer.status, answer.headers["x-slot"]) == (503, "blue")
 
@@ -112,7 +113,7 @@ def test_a_slot_that_is_down_answers_503_at_once(edge: State) -> None:
 def test_an_unready_slot_gets_no_requests_until_it_is_ready(edge: State, green: Slot) -> None:
     """Health checks ask the admin port, and a slot that is ready again is used again."""
     slots.faults(edge, green, unready=True)
-    until(lambda: envoy.healthy(edge, "green") is None, "the health check failed")
+    until(lambda: not envoy.healthy(edge, "green"), "the health check failed")
     assert get(edge, x_route_key=edge.route_key, x_route_slot="green").status == 503
     slots.faults(edge, green, unready=False)
     ready(edge, green)
@@ -122,8 +123,8 @@ def test_an_unready_slot_gets_no_requests_until_it_is_ready(edge: State, green: 
 def test_draining_closes_connections_and_is_undone(edge: State, green: Slot) -> None:
     """A draining slot calls itself unready; a warm slot that is taken back is healthy at the edge again."""
     slots.drain(edge, green, True)
-    assert slots.probe(green, "/readyz", 5)[0] == 503
-    until(lambda: envoy.healthy(edge, "green") is None, "the edge saw it drain")
+    assert slots.probe(green.replicas[0], "/readyz", 5)[0] == 503
+    until(lambda: not envoy.healthy(edge, "green"), "the edge saw it drain")
     slots.drain(edge, green, False)
     ready(edge, green)
 
@@ -138,10 +139,11 @@ def test_admin_verbs_need_the_token(edge: State, green: Slot) -> None:
 def test_a_new_start_of_a_slot_takes_its_place(edge: State, green: Slot, artefact: Artefact) -> None:
     """Fresh ports, the old process gone, the preview route on the new one."""
     newer = ready(edge, start_slot(Path(edge.home), edge, "green", artefact("2.0.1")))
-    assert {green.port, green.admin_port}.isdisjoint({newer.port, newer.admin_port})
+    (old,), (new,) = green.replicas, newer.replicas
+    assert {old.port, old.admin_port}.isdisjoint({new.port, new.admin_port})
     assert get(edge, x_route_key=edge.route_key, x_route_slot="green").json()["version"] == "2.0.1"
     with pytest.raises(ProbeError, match="no answer"):
-        slots.probe(green, "/livez", 1)
+        slots.probe(green.replicas[0], "/livez", 1)
 
 
 def test_equal_specs_have_equal_digests() -> None:

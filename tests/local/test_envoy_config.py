@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local.envoy_config import Json, Routes, bootstrap, endpoints_file, parse_routes, routes_file
+from scripts.local.bootstrap import bootstrap
+from scripts.local.envoy_config import Endpoint, Json, Routes, endpoints_file, parse_routes, routes_file
 
 GOLDEN = Path(__file__).with_name("golden")
 ROUTES = Routes(blue=75, green=25, note={"run": "r-7", "token": "12"}, version="1")
 RENDERED = {
     "bootstrap": bootstrap(Path("/home/envoy"), edge_port=8080, admin_port=9901),
     "routes": routes_file(ROUTES, "key"),
-    "endpoints": endpoints_file("green", "1", (8081, 9091)),
-    "no-endpoints": endpoints_file("green", "1", None),
+    "endpoints": endpoints_file("green", "1", [Endpoint(8081, 9091), Endpoint(8082, 9092, draining=True)]),
+    "no-endpoints": endpoints_file("green", "1", []),
 }
 
 

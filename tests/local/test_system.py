@@ -97,7 +97,7 @@ def test_up_restarts_only_what_died(edge: State) -> None:
     envoy.write_routes(home, envoy.Routes(blue=100, green=0, note={"run": "7"}))
     blue = read_slot(home, "blue")
     assert blue is not None
-    for process in (edge.processes["envoy"], blue.process):
+    for process in (edge.processes["envoy"], blue.replicas[0].process):
         os.kill(process.pid, signal.SIGKILL)
         while alive(process):
             time.sleep(0.01)
@@ -106,7 +106,7 @@ def test_up_restarts_only_what_died(edge: State) -> None:
     assert exchange(state.edge_port, "/", 5)[0] == 200
     restarted = read_slot(home, "blue")
     assert restarted is not None
-    assert (restarted.spec, alive(green.process)) == (blue.spec, True)
+    assert (restarted.spec, alive(green.replicas[0].process)) == (blue.spec, True)
     routes = envoy.applied(state)
     assert routes is not None
     assert routes.note == {"run": "7"}

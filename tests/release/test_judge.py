@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from scripts.release.file import ReleaseFile
-from scripts.release.histogram import slow_answers
+from scripts.release.histogram import READS, answers_within, slow_answers
 from scripts.release.judge import judge_analysis, judge_bake, judge_early, judge_hold, needs
 from scripts.release.slots import Tally
 from slo.compare import Counts
@@ -93,6 +95,17 @@ http_request_duration_seconds_count{route="/b",status_code="500"} 4
 
 def test_slow_answers_are_read_from_the_slots_own_histogram() -> None:
     """Failed ones are not slow ones, and a threshold between two bounds cannot be judged."""
-    assert slow_answers(METRICS, 200) == 2
-    assert slow_answers(METRICS, 150) is None
-    assert slow_answers("up 1\n", 200) is None
+    within = answers_within(METRICS)
+    assert within == {200: 7, math.inf: 9}
+    assert slow_answers(within, 200) == 2
+    assert slow_answers(within, 150) is None
+    assert slow_answers(answers_within("up 1\n"), 200) is None
+
+
+def test_slow_reads_are_told_from_slow_writes() -> None:
+    """Where the histogram names methods; where it does not, nothing is said rather than something else."""
+    named = METRICS.replace('route="/a"', 'method="GET",route="/a"').replace('route="/b"', 'method="POST",route="/b"')
+    writes = named.replace('status_code="500"', 'status_code="201"')
+    assert answers_within(writes, READS) == {200: 7, math.inf: 9}
+    assert answers_within(writes) == {200: 7, math.inf: 13}
+    assert answers_within(METRICS, READS) is None

@@ -154,7 +154,7 @@ def test_a_slot_killed_in_the_shift_gives_its_users_back(local: Local, processes
         if kind == "shift":
             green = slots.read_slot(local.home, "green")
             assert green
-            os.kill(green.process.pid, 9)
+            os.kill(green.replicas[0].process.pid, 9)
 
     with keep_alive_load(local.state, pause_s=0.01) as seen:
         with pytest.raises(Reverted, match="green is not running any more"):
@@ -173,7 +173,7 @@ def test_rollback_to_a_warm_slot_that_was_killed_is_refused(local: Local, proces
         engine.deploy(local, processes_file, "1.1.0", CALLER)
         blue = slots.read_slot(local.home, "blue")
         assert blue
-        os.kill(blue.process.pid, 9)
+        os.kill(blue.replicas[0].process.pid, 9)
         until(lambda: not local.observe().slots["blue"].running, "blue is dead")
         with pytest.raises(NeedsPerson, match="no warm slot to roll back to"):
             engine.rollback(local, processes_file, CALLER)

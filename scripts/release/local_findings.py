@@ -1,0 +1,118 @@
+"""What is wrong with a local system that only its processes and files show, and the command that mends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from scripts.local import envoy, slots
+from scripts.local.envoy_config import Routes
+from scripts.local.errors import LocalError, ProbeError
+from scripts.local.processes import MARK, alive, marked
+from scripts.local.state import State
+from scripts.release import local_slots
+from scripts.release.file import Probes
+from scripts.release.journal import Holder
+from scripts.release.local_route import route_of
+from scripts.release.route import SLOTS
+from scripts.release.slots import Finding
+
+UP = "primetrade local up"
+SETTLE_S = 1.0  # for Envoy to take over what somebody may just have written
+_POLL_S = 0.05
+
+
+def findings(home: Path, state: State, probes: Probes, holder: Holder | None) -> list[Finding]:
+    """Everything that is found; nothing is changed."""
+    return [
+        *_holder(holder),
+        *_strays(home, state),
+        *(finding for name in SLOTS for finding in _slot(home, state, probes, name)),
+        *_route(home, state),
+    ]
+
+
+def _holder(holder: Holder | None) -> Iterator[Finding]:
+    with suppress(psutil.NoSuchProcess):
+        if holder and psutil.Process(holder.pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP):
+            yield Finding(
+                f"process {holder.pid} of {holder.actor} holds the release lock ({holder.verb}, run {holder.run}) and "
+                f"is stopped; `kill -CONT {holder.pid}` lets it go on",
+                "primetrade release unlock",
+            )
+
+
+def _strays(home: Path, state: State) -> Iterator[Finding]:
+    """Processes that carry this home's mark and are written down nowhere."""
+    known = {process.pid for process in state.processes.values()}
+    for name in SLOTS:
+        with suppress(LocalError):  # said by `_slot`
+            found = slots.read_slot(home, name)
+            known |= {replica.process.pid for replica in found.replicas} if found else set()
+    running = marked(home)
+    ours = known | {process.pid for process in running}
+    for process in running:
+        with suppress(psutil.Error):
+            if process.pid not in known and process.ppid() not in ours:
+                name = process.environ().get(MARK, "").partition("@")[0]
+                yield Finding(
+                    f"process {process.pid} runs as {name} and is written down nowhere", f"kill {process.pid}"
+                )
+
+
+def _slot(home: Path, state: State, probes: Probes, name: str) -> Iterator[Finding]:
+    try:
+        found = slots.read_slot(home, name)
+    except LocalError as exc:
+        yield Finding(str(exc), "primetrade local down")
+        return
+    if found is None:
+        return
+    for replica in found.replicas:
+        process = replica.process
+        if not alive(process):
+            yield Finding(f"{process.name} is written down and does not run; its log: {process.log}", UP)
+        elif local_slots.ready(replica, probes) and not _healthy(state, name, replica.port):
+            yield Finding(f"{process.name} is ready, and Envoy does not take it for healthy", UP)
+
+
+def _healthy(state: State, name: str, port: int) -> bool:
+    deadline = time.monotonic() + SETTLE_S
+    with suppress(ProbeError):  # said by `_route`
+        while port not in envoy.healthy(state, name):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
+    return True
+
+
+def _route(home: Path, state: State) -> Iterator[Finding]:
+    """What the file asks for and what Envoy serves."""
+    deadline = time.monotonic() + SETTLE_S
+    try:
+        while (asked := envoy.read_routes(home)) != (served := envoy.applied(state)):
+            if time.monotonic() > deadline:
+                yield Finding(
+                    f"the route file asks for {_words(asked)}, and Envoy serves {_words(served)}; its log, "
+                    f"{home / 'log' / envoy.NAME}.log, may say why",
+                    "primetrade release abort",
+                )
+                return
+            time.sleep(_POLL_S)
+    except ProbeError as exc:
+        process = state.processes.get(envoy.NAME)
+        hangs = process is not None and alive(process)
+        yield Finding(
+            f"Envoy {'runs and does not answer' if hangs else 'does not run'}: {exc}",
+            f"kill -9 {process.pid}; {UP}" if process and hangs else UP,
+        )
+    except LocalError as exc:
+        yield Finding(str(exc), "primetrade local down")
+
+
+def _words(routes: Routes | None) -> str:
+    return f"{route_of(routes).target} (version {routes.version})" if routes else "nothing"

@@ -1,0 +1,97 @@
+"""What the local platform sees of a slot: its processes, and what these and Envoy say of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from scripts.local import envoy, slots
+from scripts.local.errors import ProbeError
+from scripts.local.processes import alive
+from scripts.local.state import State
+from scripts.release.file import Probes
+from scripts.release.histogram import answers_within
+from scripts.release.slots import Range, Release, Slot
+
+PROBE_S = 2.0  # for a probe of an admin port
+
+
+class _Says(msgspec.Struct):
+    """What the version probe answers; an artefact need not state a schema range."""
+
+    version: str = ""
+    schema: Range | None = None
+
+
+def observed(home: Path, state: State, probes: Probes, name: str) -> Slot:
+    """A slot as it is now. Raises ProbeError when Envoy does not answer."""
+    found = slots.read_slot(home, name)
+    if found is None:
+        return Slot(name)
+    running = living(found)
+    hosts = {host.port: host for host in envoy.hosts(state, name)}
+    healthy = [each for each in running if each.port in hosts and hosts[each.port].healthy and ready(each, probes)]
+    says = [_says(each, probes) for each in running]
+    versions = sorted({each.version for each in says})
+    release = release_of(found.spec)
+    dead = [each for each in found.replicas if each not in running]
+    return Slot(
+        name=name,
+        version=release.version,
+        digest=release.digest,
+        says=" and ".join(versions) if all(versions) else "",
+        running=bool(running),
+        ready=len(healthy) == len(found.replicas),
+        capacity=len(running),
+        in_flight=sum(host.in_flight for host in hosts.values()),
+        schema=next((each.schema for each in says), None),
+        spec=release,
+        log=[*dead, *found.replicas][0].process.log,
+    )
+
+
+def living(slot: slots.Slot) -> list[slots.Replica]:
+    """The replicas whose processes run."""
+    return [each for each in slot.replicas if alive(each.process)]
+
+
+def release_of(spec: slots.SlotSpec) -> Release:
+    """What the slot was started as."""
+    return Release(spec.version, spec.command, spec.env)
+
+
+def within(home: Path, probes: Probes, name: str, methods: Collection[str] = ()) -> dict[float, int] | None:
+    """Ok answers of all replicas by bucket bound in ms, cumulative. None where one of them does not say."""
+    found = slots.read_slot(home, name)
+    total: Counter[float] = Counter()
+    for replica in living(found) if found else []:
+        said = _within(replica, probes, methods)
+        if said is None:
+            return None
+        total.update(said)
+    return dict(total) or None
+
+
+def _within(replica: slots.Replica, probes: Probes, methods: Collection[str]) -> dict[float, int] | None:
+    with suppress(ProbeError):
+        status, body = slots.probe(replica, probes.metrics, PROBE_S)
+        return answers_within(body.decode(errors="replace"), methods) if status == 200 else None
+    return None
+
+
+def ready(replica: slots.Replica, probes: Probes) -> bool:
+    with suppress(ProbeError):
+        return slots.probe(replica, probes.ready, PROBE_S)[0] == 200
+    return False
+
+
+def _says(replica: slots.Replica, probes: Probes) -> _Says:
+    with suppress(ProbeError, msgspec.DecodeError):
+        status, body = slots.probe(replica, probes.version, PROBE_S)
+        if status == 200:
+            return msgspec.json.decode(body, type=_Says)
+    return _Says()
