@@ -54,6 +54,12 @@ class Platform(Protocol):
     def ask(self, request: Request, slot: str = "") -> Answer:
         """Send a request through the users' route, or to `slot` through the preview route."""
 
+    def edge(self) -> str:
+        """The address that users' requests go to; "" where nobody outside this process can send any."""
+
+    def preview(self, slot: str) -> Mapping[str, str]:
+        """The headers that lead a request to `slot`, whoever has the users; none where there is no preview route."""
+
     def tally(self) -> Mapping[str, Tally]:
         """Users' requests."""
 

@@ -70,6 +70,7 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     slot: str
     body: str = ""
+    content_type: str = ""
 
 
 class Tally(msgspec.Struct, frozen=True):

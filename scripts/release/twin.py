@@ -43,6 +43,8 @@ class Behaviour:
     mute: bool = False  # its version probe gets no answer
     schema: Range | None = None
     broken: tuple[str, ...] = ()  # paths answered with 500
+    bodies: dict[str, Callable[[], str]] = field(default_factory=dict)  # by path
+    takes_s: float = 0.0  # to answer a request that is asked
 
 
 @dataclass
@@ -97,6 +99,7 @@ class Twin:
     on_tick: Callable[[], object] = lambda: None  # called whenever time passes: faults and hand edits enter here
     load_error: str = ""  # why analysis load cannot be made
     tally_error: str = ""  # why users' requests cannot be counted
+    seen: Callable[[Mapping[str, Tally]], Mapping[str, Tally]] = lambda counts: counts  # what is read of their counts
     observe_error: str = ""  # why slots and route cannot be seen
     slots: dict[str, _Slot] = field(default_factory=dict)
     current: Route = field(default_factory=lambda: Route(Target(Weights(100, 0)), "0"))
@@ -177,18 +180,26 @@ class Twin:
             self.slots[mirror].reads.add(1, request.path in self._behaviour(mirror).broken, 0)
         if not (self._slot(name).running and self._slot(name).ready):
             return Answer(503, name, "no healthy upstream")
-        broken = request.path in self._behaviour(name).broken
-        return Answer(500 if broken else request.expect, name)
+        does = self._behaviour(name)
+        self.clock += does.takes_s
+        body = does.bodies[request.path]() if request.path in does.bodies else ""
+        return Answer(500 if request.path in does.broken else request.expect, name, body)
+
+    def edge(self) -> str:
+        return ""
+
+    def preview(self, slot: str) -> Mapping[str, str]:
+        return {}
 
     def tally(self) -> Mapping[str, Tally]:
         if self.tally_error:
             raise ReleaseError(self.tally_error)
-        return {name: slot.users.tally for name, slot in self.slots.items()}
+        return self.seen({name: slot.users.tally for name, slot in self.slots.items()})
 
     def reads(self) -> Mapping[str, Tally]:
         if self.tally_error:
             raise ReleaseError(self.tally_error)
-        return {name: slot.reads.tally for name, slot in self.slots.items()}
+        return self.seen({name: slot.reads.tally for name, slot in self.slots.items()})
 
     def analyse(self, load: Load) -> Sample:
         if self.load_error:
