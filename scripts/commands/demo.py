@@ -37,14 +37,21 @@ ERRORS: dict[type[Exception], Exit] = {
 @click.option("--profile", default="load", show_default=True, help="Load profile: load proves, smoke is short.")
 @click.option("--home", type=click.Path(path_type=Path), default=Path(".local/demo"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the report.  [default: reports/demo-TIME]")
+@click.option("--late-fault", is_flag=True, help="Play a release that breaks after it has got all users.")
 @click.option("--keep", is_flag=True, help="Leave the system up and print its addresses.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout, progress on stderr.")
 @exits(ERRORS)
-def command(profile: str, home: Path, out: Path | None, keep: bool, as_json: bool) -> None:
+def command(  # noqa: PLR0913 - one for each option
+    *, profile: str, home: Path, out: Path | None, late_fault: bool, keep: bool, as_json: bool
+) -> None:
     """Prove the targets through live releases.
 
     Starts a system of its own, offers load, and while it runs brings a good release in by steps, rolls it back, brings
     it in again, and tries a bad one that its gate must refuse. Ends with a verdict and a report.
+
+    With --late-fault one release passes every gate and begins to fail when it has all users; the engine must bring
+    them back by itself. It ends with the number of users hurt, and with 0 when all else went well: the verdict on
+    the targets, which that release misses on purpose, is shown and does not count.
 
     Example: primetrade demo --profile smoke --keep
     """
@@ -55,6 +62,7 @@ def command(profile: str, home: Path, out: Path | None, keep: bool, as_json: boo
         home=home.absolute(),
         out=(out or Path("reports") / f"demo-{run.stamp()}").absolute(),
         keep=keep,
+        late_fault=late_fault,
     )
     with screen.Screen(f"primetrade demo, profile {profile}", to_stderr=as_json) as live:
         demo = run.run(options, live)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,14 +17,14 @@ from loadtest.recording import Recording
 from loadtest.report import write_all
 from loadtest.result import Event, Fact, Result, Usage
 from loadtest.seed import seed
-from scripts.demo.errors import DemoError
 from scripts.demo.follow import Follower
+from scripts.demo.home import fresh_system
+from scripts.demo.late import SHARE, Hurt, late_acts, users_hurt
 from scripts.demo.screen import Screen
 from scripts.demo.spent import Spending
-from scripts.demo.story import PAUSE_S, Played, acts, play
-from scripts.local import system
+from scripts.demo.story import PAUSE_S, Act, Played, acts, play
+from scripts.local import slots, system
 from scripts.local.cores import step_aside
-from scripts.local.errors import LockedError
 from scripts.local.state import State
 from scripts.release import engine
 from scripts.release.file import ReleaseFile, read_release_file
@@ -36,7 +33,6 @@ from slo.objective import Judge, Kind, Targets
 from slo.reader import read_targets
 
 ROOT = Path(__file__).parent.parent.parent
-MARK = "demo"  # a file in a home this demo made; no other home is ever emptied
 UNTIL = "story-told"  # the judged phase lasts until this file is there
 START_S = 60.0  # longest wait for the generator to start, on a busy machine
 
@@ -62,6 +58,7 @@ class Options(msgspec.Struct, frozen=True):
     home: Path
     out: Path
     keep: bool = False
+    late_fault: bool = False  # the story of a release that breaks when it has all users
     users: int = 2000
 
 
@@ -80,16 +77,18 @@ class Demo(msgspec.Struct, frozen=True):
 
     result: Result
     played: tuple[Played, ...]
-    lost: int  # requests of users that failed or were never answered while releases went through
+    lost: int  # requests of users that failed or were never answered, beside those of `hurt`
     reached_bad: int  # users' requests that the refused release answered
     proves: bool  # the profile offers what the targets ask for
     report: Path
     edge: str  # address of the system, if it was kept
+    hurt: Hurt | None = None  # users of a release that broke when it had all of them
 
     @property
     def as_told(self) -> bool:
-        """Every act ended as it must, and the bad release had no user."""
-        return all(p.as_told for p in self.played) and self.reached_bad == 0
+        """Every act ended as it must, no user reached a refused release, and one that broke was felt by some."""
+        felt = self.hurt is None or self.hurt.failed > 0
+        return all(p.as_told for p in self.played) and self.reached_bad == 0 and felt
 
 
 def run(options: Options, screen: Screen) -> Demo:
@@ -99,7 +98,7 @@ def run(options: Options, screen: Screen) -> Demo:
     targets = read_targets(ROOT / "slo.yaml")
     here = machine()  # before this process leaves some of it to the slots
     step_aside()
-    with fresh_system(options, screen) as state:
+    with fresh_system(options.home, screen, out=options.out, keep=options.keep) as state:
         tokens = options.home / "tokens.json"
         seed(state.database_url, state.jwt_keys, tokens, users=options.users, report=screen.note)
         config = RunConfig(
@@ -110,79 +109,33 @@ def run(options: Options, screen: Screen) -> Demo:
             tokens_path=str(tokens),
             until_path=str(options.home / UNTIL),
         )
-        told = _under_load(screen, file, state, options.home, config)
+        told = _under_load(screen, file, state, options, config)
     recording = told.recording
+    hurt = _hurt(told)
     result = judge(
         recording,
         targets,
         events=[msgspec.structs.replace(event, t=event.t - recording.epoch) for event in told.events],
         usage=told.usage,
-        facts=(*_cut_overs(told.played), *told.facts),
+        facts=(*_cut_overs(told.played), *_costs(hurt), *told.facts),
         machine=here,
-        title="Blue-green releases under load",
+        title="A release that breaks with all users on it" if options.late_fault else "Blue-green releases under load",
     )
     return Demo(
         result=result,
         played=told.played,
-        lost=lost(recording),
+        lost=lost(recording) - (hurt.failed if hurt else 0),
         reached_bad=_reached(recording, told.played),
         proves=_proves(recording, targets),
         report=write_all(result, options.out)[0],
         edge=state.edge_url,
+        hurt=hurt,
     )
 
 
-@contextmanager
-def fresh_system(options: Options, screen: Screen) -> Iterator[State]:
-    """An empty local system of this demo's own; gone afterwards unless it is to be kept."""
-    home = options.home
-    keep = False
-    with _alone(home):
-        _empty(home, screen)
-        try:
-            yield system.up(home, screen.note)
-            keep = options.keep
-        except BaseException:
-            screen.note(f"stopping; logs stay in {home / 'log'}, what was recorded in {options.out}")
-            raise
-        finally:
-            if not keep:
-                system.down(home, screen.note)
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Be the only demo in this home. Raises LockedError; a killed demo holds nothing."""
-    try:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        file = home.with_name(f"{home.name}.lock").open("w")
-    except OSError as exc:
-        raise DemoError(f"{exc.filename}: {exc.strerror}: give another --home") from exc
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(f"another demo runs in {home}: wait for its end, or give another --home") from None
-        yield
-
-
-def _empty(home: Path, screen: Screen) -> None:
-    """Make room: what an earlier demo left there goes, anything else stays. Raises DemoError."""
-    try:
-        if home.exists() and any(home.iterdir()):
-            if not (home / MARK).exists():
-                raise DemoError(f"{home} is not empty and was not made by the demo: give another --home, or none")
-            screen.note(f"replacing what an earlier demo left in {home}")
-        system.down(home, screen.note)  # also what runs without its folder
-        shutil.rmtree(home, ignore_errors=not home.exists())
-        home.mkdir(parents=True, exist_ok=True)
-        (home / MARK).touch()
-    except OSError as exc:  # made by root, say
-        raise DemoError(f"{exc.filename}: {exc.strerror}: remove {home}, or give another --home") from exc
-
-
-def _under_load(screen: Screen, file: ReleaseFile, state: State, home: Path, config: RunConfig) -> Told:
+def _under_load(screen: Screen, file: ReleaseFile, state: State, options: Options, config: RunConfig) -> Told:
     """Play the acts while the load runs, and see what the parts of the system spend meanwhile."""
+    home = options.home
     platform = Local(home, file)
     events: list[Event] = []
     played: list[Played] = []
@@ -191,7 +144,7 @@ def _under_load(screen: Screen, file: ReleaseFile, state: State, home: Path, con
         spent = Spending(state, home, load.process_pid)
         spent.start()
         caller = _caller(screen, follower, events)
-        for act in acts(system.FIRST.version):
+        for act in _story(options, state):
             caller.on_event(platform.now(), "note", act.title, "")
             played.append(play(act, platform, file, caller))
             if not played[-1].as_told:
@@ -202,6 +155,16 @@ def _under_load(screen: Screen, file: ReleaseFile, state: State, home: Path, con
         spent.stop()
         recording = load.wait()
     return Told(recording, tuple(played), tuple(events), spent.usage(recording), spent.facts)
+
+
+def _story(options: Options, state: State) -> tuple[Act, ...]:
+    def breaks(name: str) -> None:
+        slot = slots.read_slot(options.home, name)
+        assert slot is not None  # it has all users
+        slots.faults(state, slot, error_share=SHARE)
+
+    first = system.FIRST.version
+    return late_acts(first, breaks) if options.late_fault else acts(first)
 
 
 def _caller(screen: Screen, follower: Follower, events: list[Event]) -> engine.Caller:
@@ -219,6 +182,15 @@ def lost(recording: Recording) -> int:
     """Requests that were sent and not answered well; one that was never sent makes the run invalid instead."""
     steady = [s for s in recording.seconds if s.phase == "steady"]
     return sum(s.failed for s in steady) + recording.generator.unfinished
+
+
+def _hurt(told: Told) -> Hurt | None:
+    """The users of a release that broke and was left, if there was one."""
+    broke = [event.t for event in told.events if event.kind == "fault"]
+    left = [act for act in told.played if act.left_slot]
+    if not (broke and left):
+        return None
+    return users_hurt(told.recording, left[0].left_slot, broke[0], left[0].ended)
 
 
 def _reached(recording: Recording, played: Iterable[Played]) -> int:
@@ -245,6 +217,12 @@ def _cut_overs(played: Iterable[Played]) -> Iterator[Fact]:
             if 100 in (cut.weights.blue, cut.weights.green):
                 took = (cut.seen - cut.written) * 1000
                 yield Fact(f"{act.title}: {cut.weights}", f"{took:.0f} ms", "from the write until a probe saw it")
+
+
+def _costs(hurt: Hurt | None) -> Iterator[Fact]:
+    if hurt:
+        yield Fact("users hurt", f"{hurt.failed:,} requests", f"failed by {hurt.slot} after it had got all users")
+        yield Fact("users hurt for", f"{hurt.seconds:.1f} s", "from the fault to the last request that failed")
 
 
 def stamp() -> str:

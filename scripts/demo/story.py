@@ -10,6 +10,7 @@ import msgspec
 from scripts.release import engine
 from scripts.release.errors import Interrupted, ReleaseError, Reverted
 from scripts.release.file import ReleaseFile
+from scripts.release.memory import Role
 from scripts.release.platform import Platform
 from scripts.release.run import CutOver
 
@@ -25,6 +26,7 @@ class End(Enum):
     DONE = "done"
     STUCK = "stuck"
     REFUSED = "refused by its gate, before any user reached it"
+    BROUGHT_BACK = "taken back by the engine after it had all users"
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -45,6 +47,7 @@ class Played(msgspec.Struct, frozen=True):
     as_told: bool
     words: str
     refused_slot: str = ""  # where a refused release ran
+    left_slot: str = ""  # where a release runs that had all users until they were brought back
     cut_overs: tuple[CutOver, ...] = ()
 
 
@@ -80,9 +83,19 @@ def play(act: Act, platform: Platform, file: ReleaseFile, caller: engine.Caller)
     except ReleaseError as exc:
         end, words = End.STUCK, str(exc)
     now = engine.look(platform)
+    if end is End.REFUSED and now.role is Role.REJECTED:  # only what had all users is kept to be looked into
+        end = End.BROUGHT_BACK
     live = now.active.version == act.live and now.observed.route.weights.of(now.active.name) == 100
     as_told = end is act.end and live
     if not as_told:
         words = f"should have been {act.end.value}, with {act.live} live; but {end.value}: {words}"
-    refused = now.beside.name if end is End.REFUSED else ""
-    return Played(act.title, began, platform.now(), as_told, words, refused, cut_overs)
+    return Played(
+        title=act.title,
+        began=began,
+        ended=platform.now(),
+        as_told=as_told,
+        words=words,
+        refused_slot=now.beside.name if end is End.REFUSED else "",
+        left_slot=now.beside.name if end is End.BROUGHT_BACK else "",
+        cut_overs=cut_overs,
+    )

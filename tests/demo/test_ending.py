@@ -6,28 +6,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from loadtest.judge import judge
 from loadtest.recording import Recording
 from scripts.demo.ending import code
 from scripts.demo.errors import DemoError
-from scripts.demo.run import Demo, Options, fresh_system, lost
+from scripts.demo.home import fresh_system
+from scripts.demo.run import Demo, lost
 from scripts.demo.screen import Screen
 from scripts.demo.story import Played
 from scripts.exits import Exit
 from scripts.local.errors import LockedError
 from slo.objective import Outcome
-from slo.reader import read_targets
 from tests.report.example import recording
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture(scope="module")
-def demo() -> Demo:
-    """One that went well."""
-    result = judge(recording(), read_targets(ROOT / "slo.yaml"))
-    result = msgspec.structs.replace(result, valid=True, outcome=Outcome.PASS)
-    return Demo(result, (Played("an act", 0, 1, as_told=True, words=""),), 0, 0, proves=True, report=Path(), edge="")
 
 
 @pytest.fixture
@@ -80,18 +69,22 @@ def test_a_lost_request_or_a_broken_story_fails_whatever_the_verdict(demo: Demo,
 def test_a_folder_that_is_not_the_demos_is_left_alone(tmp_path: Path) -> None:
     """The demo empties its own home only."""
     (tmp_path / "thesis.txt").write_text("years of work")
-    options = Options("smoke", tmp_path, tmp_path / "out")
-    with pytest.raises(DemoError, match="not empty and was not made by the demo"), fresh_system(options, Screen("t")):
+    with (
+        pytest.raises(DemoError, match="not empty and was not made by the demo"),
+        fresh_system(tmp_path, Screen("t"), out=tmp_path / "out"),
+    ):
         pytest.fail("it started all the same")
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_second_demo_in_the_same_home_is_refused(tmp_path: Path) -> None:
     """The first one keeps its system; the second is told whose it is."""
-    options = Options("smoke", tmp_path / "home", tmp_path / "out")
     with (tmp_path / "home.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(LockedError, match="another demo runs in"), fresh_system(options, Screen("t")):
+        with (
+            pytest.raises(LockedError, match="another demo runs in"),
+            fresh_system(tmp_path / "home", Screen("t"), out=tmp_path / "out"),
+        ):
             pytest.fail("it started all the same")
 
 

@@ -1,34 +1,14 @@
 """The demo's story over the twin, and the demo's own judgement of it."""
 
-from pathlib import Path
-
 import msgspec
-import pytest
 
-from scripts.demo.run import SHORTER
 from scripts.demo.story import BAD, Played, acts, play
-from scripts.release.engine import Caller, deploy
-from scripts.release.file import ReleaseFile, read_release_file
-from scripts.release.route import Target, Weights
+from scripts.release.engine import Caller
+from scripts.release.file import ReleaseFile
+from scripts.release.route import Weights
 from scripts.release.twin import Behaviour, Twin
 
-ROOT = Path(__file__).parent.parent.parent
 CALLER = Caller("tester")
-
-
-@pytest.fixture(params=sorted(SHORTER))
-def file(request: pytest.FixtureRequest) -> ReleaseFile:
-    """The real release.yaml as each profile shortens it."""
-    return read_release_file(ROOT / "release.yaml", SHORTER[request.param])
-
-
-@pytest.fixture
-def twin(file: ReleaseFile) -> Twin:
-    """1.0.0 is live."""
-    twin = Twin()
-    twin.edit(Target(Weights(0, 100)))
-    deploy(twin, file, "1.0.0", CALLER)
-    return twin
 
 
 def told(twin: Twin, file: ReleaseFile) -> list[Played]:
