@@ -132,7 +132,8 @@ def _nothing_left(platform: Platform | None, job: Job) -> Done:
 
 def _known(platform: Platform) -> int:
     """The level that the journal says a contract step led to."""
-    return max((entry.level or 0 for entry in platform.journal.read() if entry.phase == "done"), default=0)
+    entries = (entry for entry in platform.journal.read() if entry.verb == VERB and entry.phase == "done")
+    return max((entry.level or 0 for entry in entries), default=0)
 
 
 class _Run:
