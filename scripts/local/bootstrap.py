@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.local.envoy_config import COPY_S, REQUEST_S, SHADOW, SLOTS, TYPE, UPSTREAM_IDLE_S, Json, address
+from scripts.local.envoy_config import REQUEST_S, SHADOW, SLOTS, TYPE, UPSTREAM_IDLE_S, Json, address
 
 
 def bootstrap(directory: Path, edge_port: int, admin_port: int) -> Json:
@@ -22,7 +22,7 @@ def bootstrap(directory: Path, edge_port: int, admin_port: int) -> Json:
             ],
             "clusters": [
                 *(_cluster(directory, slot, slot, _USERS) for slot in SLOTS),
-                *(_cluster(directory, slot, slot + SHADOW, _COPIES, limit_s=COPY_S) for slot in SLOTS),
+                *(_cluster(directory, slot, slot + SHADOW, _COPIES) for slot in SLOTS),
             ],
         },
     }
@@ -60,8 +60,7 @@ _USERS = {"max_connections": 64, "max_pending_requests": 8192, "max_requests": 8
 _COPIES = {"max_connections": 64, "max_pending_requests": 1024, "max_requests": 1024, "max_retries": 0}
 
 
-def _cluster(directory: Path, slot: str, name: str, limits: Json, limit_s: int | None = None) -> Json:
-    http = {"idle_timeout": f"{UPSTREAM_IDLE_S}s", **({"max_stream_duration": f"{limit_s}s"} if limit_s else {})}
+def _cluster(directory: Path, slot: str, name: str, limits: Json) -> Json:
     return {
         "name": name,
         "type": "EDS",
@@ -76,7 +75,7 @@ def _cluster(directory: Path, slot: str, name: str, limits: Json, limit_s: int |
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": f"{TYPE}envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": http,
+                "common_http_protocol_options": {"idle_timeout": f"{UPSTREAM_IDLE_S}s"},
                 "explicit_http_config": {"http_protocol_options": {}},
             }
         },

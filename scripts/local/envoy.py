@@ -149,10 +149,8 @@ def shadow_stats(state: State) -> Stats:
 
     Raises ProbeError when Envoy does not answer.
     """
-    counts = _counts(state, f"{SHADOW}.upstream_rq_([2-5]xx|max_duration_reached)$")
-    found = {slot: _classes(counts, f"cluster.{slot}{SHADOW}") for slot in SLOTS}
-    late = {slot: counts.get(f"cluster.{slot}{SHADOW}.upstream_rq_max_duration_reached", 0) for slot in SLOTS}
-    return {slot: {**classes, "5xx": classes["5xx"] + late[slot]} for slot, classes in found.items()}
+    counts = _counts(state, f"{SHADOW}.upstream_rq_[2-5]xx$")
+    return {slot: _classes(counts, f"cluster.{slot}{SHADOW}") for slot in SLOTS}
 
 
 def _counts(state: State, pattern: str) -> dict[str, int]:

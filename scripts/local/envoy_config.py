@@ -233,7 +233,10 @@ def _copied(way: Json, routes: Routes) -> Json:
     policy = {
         "cluster": routes.mirror + SHADOW,
         "disable_shadow_host_suffix_append": True,
-        "request_headers_mutations": [{"append": _header(SHADOW_HEADER, "1")}],
+        "request_headers_mutations": [
+            {"append": _header(SHADOW_HEADER, "1")},
+            {"append": _header("x-envoy-upstream-rq-timeout-ms", str(1000 * COPY_S))},  # for Envoy, which takes it off
+        ],
     }
     reads = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
     return {

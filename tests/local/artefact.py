@@ -1,8 +1,9 @@
 """A slot's twin: the smallest program that a slot can run, on the standard library alone.
 
 It takes the application's variables (PORT, ADMIN_PORT, SLOT, APP_VERSION, ADMIN_TOKEN, FAULT_*) and answers on the same
-ports and paths. Every traffic answer tells what the slot saw: version, path, headers, and the monotonic time (ns, the
-same clock in every process of the machine) at which the request began.
+ports and paths. Every traffic answer tells what the slot saw: version, process, path, headers, and the monotonic time
+(ns, the same clock in every process of the machine) at which the request began. Nobody gets the answer to a copy of a
+read, so what it carried is printed.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Answer(BaseHTTPRequestHandler):
         if DRAINING.is_set():
             self.send_header("connection", "close")
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
         self.wfile.flush()
 
     def body(self) -> bytes:
@@ -58,15 +60,17 @@ class Traffic(Answer):
         began = time.monotonic_ns()
         IN_FLIGHT.add(threading.get_ident())
         self.body()
+        if "x-shadow" in self.headers:
+            print(json.dumps([self.command, self.path, dict(self.headers)]), flush=True)
         while FAULTS["hang"]:
             time.sleep(0.01)
         time.sleep(FAULTS["latency_ms"] / 1000)
         failed = random.random() < FAULTS["error_share"]
-        seen = {"version": ENV["APP_VERSION"], "slot": ENV["SLOT"], "path": self.path, "began": began}
-        self.answer(500 if failed else 200, {**seen, "headers": dict(self.headers)})
+        seen = {"version": ENV["APP_VERSION"], "slot": ENV["SLOT"], "pid": os.getpid(), "path": self.path}
+        self.answer(500 if failed else 200, {**seen, "began": began, "headers": dict(self.headers)})
         IN_FLIGHT.discard(threading.get_ident())
 
-    do_GET = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815  # the standard library asks for these names
+    do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815  # the standard library asks for these names
 
 
 class Admin(Answer):

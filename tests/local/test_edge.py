@@ -8,52 +8,28 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import urllib3
 
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
 from scripts.local.errors import ProbeError
 from scripts.local.slots import Slot, SlotSpec, start_slot, stop_slot
 from scripts.local.state import State
-from tests.local.traffic import until
+from tests.local.traffic import ready, route, send, until
 
 Artefact = Callable[..., SlotSpec]
 
 
-def get(state: State, path: str = "/", **headers: str) -> urllib3.BaseHTTPResponse:
-    with urllib3.PoolManager(retries=False) as pool:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return pool.request("GET", f"{state.edge_url}{path}", headers=named, timeout=10)
-
-
-def ready(state: State, slot: Slot) -> Slot:
-    ports = {replica.port for replica in slot.replicas}
-    until(lambda: ports == envoy.healthy(state, slot.name), f"{slot.name} is healthy at the edge")
-    return slot
-
-
-def shift(state: State, blue: int) -> Routes:
-    written = envoy.write_routes(Path(state.home), Routes(blue=blue, green=100 - blue))
-    until(lambda: envoy.applied(state) == written, f"Envoy serves blue {blue}")
-    return written
-
-
-@pytest.fixture
-def green(edge: State, artefact: Artefact) -> Slot:
-    return ready(edge, start_slot(Path(edge.home), edge, "green", artefact("2.0.0")))
-
-
 def test_every_answer_names_its_slot(edge: State) -> None:
     """The header is the edge's, whatever the slot runs."""
-    answer = get(edge, "/tasks?limit=3")
+    answer = send(edge, path="/tasks?limit=3")
     assert (answer.status, answer.headers["x-slot"]) == (200, "blue")
     assert answer.json()["path"] == "/tasks?limit=3"
 
 
 def test_weights_share_the_requests_out(edge: State, green: Slot) -> None:
     """At 30 to 70 both slots answer, and of 600 requests blue's share is within five standard deviations of 30 %."""
-    written = shift(edge, blue=30)
-    counts = Counter(get(edge).headers["x-slot"] for _ in range(600))
+    written = route(edge, Routes(blue=30, green=70))
+    counts = Counter(send(edge).headers["x-slot"] for _ in range(600))
     assert counts["blue"] + counts["green"] == 600
     assert 124 < counts["blue"] < 236
     assert written == envoy.read_routes(Path(edge.home))
@@ -77,10 +53,10 @@ def test_weights_that_do_not_make_100_are_refused(blue: int, green: int) -> None
 
 def test_the_preview_route_reaches_a_slot_without_users(edge: State, green: Slot) -> None:
     """With the key a caller picks the slot; without it the weights do; the slot sees neither header."""
-    preview = get(edge, x_route_key=edge.route_key, x_route_slot="green")
+    preview = send(edge, x_route_key=edge.route_key, x_route_slot="green")
     assert (preview.headers["x-slot"], preview.json()["version"]) == ("green", "2.0.0")
     assert not {"x-route-key", "x-route-slot"} & {name.lower() for name in preview.json()["headers"]}
-    guess = get(edge, x_route_key="guess", x_route_slot="green")
+    guess = send(edge, x_route_key="guess", x_route_slot="green")
     assert guess.headers["x-slot"] == "blue"
     assert not {"x-route-key", "x-route-slot"} & {name.lower() for name in guess.json()["headers"]}
 
@@ -88,7 +64,7 @@ def test_the_preview_route_reaches_a_slot_without_users(edge: State, green: Slot
 def test_previewed_answers_are_counted_apart(edge: State, green: Slot) -> None:
     """A release under analysis has no users' answers in its name."""
     for _ in range(3):
-        get(edge, x_route_key=edge.route_key, x_route_slot="green")
+        send(edge, x_route_key=edge.route_key, x_route_slot="green")
     until(lambda: envoy.slot_stats(edge, preview=True)["green"]["2xx"] == 3, "three previewed answers")
     assert envoy.slot_stats(edge)["green"]["2xx"] == 0
 
@@ -96,7 +72,7 @@ def test_previewed_answers_are_counted_apart(edge: State, green: Slot) -> None:
 def test_the_slot_learns_who_called_from_the_edge_alone(edge: State) -> None:
     """A claimed address is replaced and a request id is given, so neither can be forged."""
     claims = {"x_forwarded_for": "6.6.6.6", "x_request_id": "forged", "x_envoy_retry_on": "5xx"}
-    seen = {name.lower(): value for name, value in get(edge, **claims).json()["headers"].items()}
+    seen = {name.lower(): value for name, value in send(edge, **claims).json()["headers"].items()}
     assert seen["x-forwarded-for"] == "127.0.0.1"
     assert len(seen["x-request-id"]) == 36
     assert "x-envoy-retry-on" not in seen
@@ -106,7 +82,7 @@ def test_a_slot_that_is_down_answers_503_at_once(edge: State) -> None:
     """No endpoint: the edge says so, in the slot's name, and does not hang."""
     stop_slot(Path(edge.home), "blue")
     until(lambda: not envoy.healthy(edge, "blue"), "Envoy forgot the endpoint")
-    answer = get(edge)
+    answer = send(edge)
     assert (answer.status, answer.headers["x-slot"]) == (503, "blue")
 
 
@@ -114,10 +90,10 @@ def test_an_unready_slot_gets_no_requests_until_it_is_ready(edge: State, green: 
     """Health checks ask the admin port, and a slot that is ready again is used again."""
     slots.faults(edge, green, unready=True)
     until(lambda: not envoy.healthy(edge, "green"), "the health check failed")
-    assert get(edge, x_route_key=edge.route_key, x_route_slot="green").status == 503
+    assert send(edge, x_route_key=edge.route_key, x_route_slot="green").status == 503
     slots.faults(edge, green, unready=False)
     ready(edge, green)
-    assert get(edge, x_route_key=edge.route_key, x_route_slot="green").status == 200
+    assert send(edge, x_route_key=edge.route_key, x_route_slot="green").status == 200
 
 
 def test_draining_closes_connections_and_is_undone(edge: State, green: Slot) -> None:
@@ -141,7 +117,7 @@ def test_a_new_start_of_a_slot_takes_its_place(edge: State, green: Slot, artefac
     newer = ready(edge, start_slot(Path(edge.home), edge, "green", artefact("2.0.1")))
     (old,), (new,) = green.replicas, newer.replicas
     assert {old.port, old.admin_port}.isdisjoint({new.port, new.admin_port})
-    assert get(edge, x_route_key=edge.route_key, x_route_slot="green").json()["version"] == "2.0.1"
+    assert send(edge, x_route_key=edge.route_key, x_route_slot="green").json()["version"] == "2.0.1"
     with pytest.raises(ProbeError, match="no answer"):
         slots.probe(green.replicas[0], "/livez", 1)
 

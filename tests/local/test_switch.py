@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
-from scripts.local.slots import SlotSpec, start_slot, stop_slot
+from scripts.local.slots import Slot, stop_slot
 from scripts.local.state import State
 from tests.local.traffic import keep_alive_load, until
 
 
-@pytest.fixture
-def two_slots(edge: State, artefact: Callable[..., SlotSpec]) -> State:
-    slot = start_slot(Path(edge.home), edge, "green", artefact("2.0.0"))
-    until(lambda: slot.replicas[0].port in envoy.healthy(edge, "green"), "green is healthy at the edge")
-    return edge
-
-
-def test_switching_under_keep_alive_load_loses_no_request(two_slots: State) -> None:
+def test_switching_under_keep_alive_load_loses_no_request(edge: State, green: Slot) -> None:
     """Ten moves, with the losing slot told to drain and the gaining one taken back: every answer is a 200."""
-    home = Path(two_slots.home)
-    with keep_alive_load(two_slots) as seen:
+    home = Path(edge.home)
+    with keep_alive_load(edge) as seen:
         for number in range(10):
             to, off = ("green", "blue") if number % 2 == 0 else ("blue", "green")
             gaining, losing = slots.read_slot(home, to), slots.read_slot(home, off)
             assert gaining
             assert losing
-            slots.drain(two_slots, gaining, False)
-            until(lambda: bool(envoy.healthy(two_slots, to)), f"{to} is healthy")  # noqa: B023  # called at once
+            slots.drain(edge, gaining, False)
+            until(lambda: bool(envoy.healthy(edge, to)), f"{to} is healthy")  # noqa: B023  # called at once
             written = envoy.write_routes(home, Routes(**{to: 100, off: 0}))
-            until(lambda: envoy.applied(two_slots) == written, f"{to} has the traffic")  # noqa: B023  # called at once
-            slots.drain(two_slots, losing, True)
+            until(lambda: envoy.applied(edge) == written, f"{to} has the traffic")  # noqa: B023  # called at once
+            slots.drain(edge, losing, True)
             before = len(seen)
             until(lambda: len(seen) > before + 40, "40 answers")  # noqa: B023  # called at once
             assert {each.slot for each in seen[-8:]} == {to}
@@ -42,13 +32,13 @@ def test_switching_under_keep_alive_load_loses_no_request(two_slots: State) -> N
     assert {each.slot for each in seen} == {"blue", "green"}
 
 
-def test_retiring_the_slot_that_lost_its_traffic_loses_no_request(two_slots: State) -> None:
+def test_retiring_the_slot_that_lost_its_traffic_loses_no_request(edge: State, green: Slot) -> None:
     """The old slot is ended while its clients' connections are open: they never notice."""
-    home = Path(two_slots.home)
-    with keep_alive_load(two_slots) as seen:
+    home = Path(edge.home)
+    with keep_alive_load(edge) as seen:
         until(lambda: len(seen) > 40, "40 answers")
         written = envoy.write_routes(home, Routes(blue=0, green=100))
-        until(lambda: envoy.applied(two_slots) == written, "green has the traffic")
+        until(lambda: envoy.applied(edge) == written, "green has the traffic")
         stop_slot(home, "blue")
         before = len(seen)
         until(lambda: len(seen) > before + 40, "40 answers")

@@ -1,4 +1,4 @@
-"""Clients that keep their connections, and patience with a deadline."""
+"""Requests through the edge, clients that keep their connections, and patience with a deadline."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
+import urllib3
+
+from scripts.local import envoy
+from scripts.local.envoy_config import Routes
+from scripts.local.slots import Slot
 from scripts.local.state import State
 
 
@@ -22,8 +28,31 @@ class Seen(NamedTuple):
     ended: int
 
 
+def send(state: State, method: str = "GET", path: str = "/", **headers: str) -> urllib3.BaseHTTPResponse:
+    """One request of a user; `x_route_slot="green"` is a header."""
+    with urllib3.PoolManager(retries=False) as pool:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return pool.request(method, f"{state.edge_url}{path}", headers=named, timeout=10)
+
+
+def ready(state: State, slot: Slot) -> Slot:
+    """The slot, once Envoy takes all its replicas for healthy."""
+    ports = {replica.port for replica in slot.replicas}
+    until(lambda: ports == envoy.healthy(state, slot.name), f"{slot.name} is healthy at the edge")
+    return slot
+
+
+def route(state: State, routes: Routes) -> Routes:
+    """Write the routes, and wait until Envoy serves them."""
+    written = envoy.write_routes(Path(state.home), routes)
+    until(lambda: envoy.applied(state) == written, f"Envoy serves {routes}")
+    return written
+
+
 @contextmanager
-def keep_alive_load(state: State, clients: int = 4, pause_s: float = 0.005) -> Iterator[list[Seen]]:
+def keep_alive_load(
+    state: State, clients: int = 4, pause_s: float = 0.005, method: str = "POST"
+) -> Iterator[list[Seen]]:
     """Clients that each send one request after the other on one connection they never close, until the block ends."""
     seen: list[Seen] = []
     over = threading.Event()
@@ -31,7 +60,7 @@ def keep_alive_load(state: State, clients: int = 4, pause_s: float = 0.005) -> I
     def client() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", state.edge_port, timeout=10)
         while not over.wait(pause_s):
-            connection.request("POST", "/tasks", body=b"{}")
+            connection.request(method, "/tasks", body=b"{}" if method == "POST" else None)
             answer = connection.getresponse()
             body = answer.read()
             began = json.loads(body)["began"] if answer.status == 200 else 0
