@@ -82,7 +82,7 @@ def run_command(
         stdin.write(given)
         stdin.seek(0)
         child = subprocess.Popen(
-            ["sh", "-c", _LEASH, "sh", *words],
+            ["/bin/sh", "-c", _LEASH, "sh", *words],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=end,
