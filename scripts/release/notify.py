@@ -64,7 +64,7 @@ class Receiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     webhook: str = ""  # an address; it and the values of the headers may hold ${NAME}, taken from the environment
     run: tuple[str, ...] = ()  # {python} stands for this interpreter; RELEASE_EVENT and more are in its environment
-    on: Annotated[tuple[Event, ...], Meta(min_length=1)] = tuple(Event)
+    events: Annotated[tuple[Event, ...], Meta(min_length=1)] = tuple(Event)  # not `on`, which YAML reads as true
     timeout: Duration = msgspec.field(default_factory=lambda: Duration(5))
     headers: dict[Annotated[str, Meta(pattern=_HEADER)], str] = {}
 
@@ -86,9 +86,14 @@ class Receiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         host = re.match(r"(?:https?://)?[^/?#]*", self.webhook)
         return host[0] if host and "@" not in host[0] else "the webhook"
 
-    def texts(self) -> dict[str, str]:
-        """What may hold variables, by key."""
-        return {"webhook": self.webhook} | {f"headers.{name}": text for name, text in self.headers.items()}
+    def lacking(self, env: Mapping[str, str]) -> tuple[str, ...]:
+        """What `env` would have to hold, each in a sentence that begins with the key; nothing secret is told."""
+        texts = {"webhook": self.webhook} | {f"headers.{name}": text for name, text in self.headers.items()}
+        found = tuple(words for key, text in texts.items() for words in secret.lacking(key, text, env))
+        if self.run or found:
+            return found
+        problem = webhook.unusable(secret.fill(self.webhook, env))
+        return (f"webhook: {problem}",) if problem else ()
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,13 +133,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 def missing(receivers: Sequence[Receiver], env: Mapping[str, str]) -> tuple[str, ...]:
     """What keeps receivers from being told, each in a sentence with its key; empty when `env` has all they need."""
-    found: list[str] = []
-    for at, receiver in enumerate(receivers):
-        lacks = [w for key, text in receiver.texts().items() for w in secret.lacking(f"notify[{at}].{key}", text, env)]
-        if receiver.webhook and not lacks and (problem := webhook.unusable(secret.fill(receiver.webhook, env))):
-            lacks.append(f"notify[{at}].webhook: {problem}")
-        found += lacks
-    return tuple(found)
+    return tuple(f"notify[{at}].{words}" for at, receiver in enumerate(receivers) for words in receiver.lacking(env))
 
 
 class Notifier:
@@ -146,7 +145,7 @@ class Notifier:
     def send(self, notice: Notice) -> None:
         """Queue a notice for everybody who wants to hear of it."""
         for line in self._lines:
-            if notice.event in line.receiver.on:
+            if notice.event in line.receiver.events:
                 line.put(notice)
 
     def close(self, limit_s: float = 3.0) -> tuple[str, ...]:
@@ -207,7 +206,9 @@ class _Line:
         receiver, limit_s = self.receiver, self.receiver.timeout
         if receiver.run:
             code = run_command(receiver.run, notice.variables(), limit_s, given=notice.payload()).code
-            return "" if code == 0 else f"ended with {code}" if code is not None else f"not done after {limit_s:g} s"
+            return "" if code == 0 else f"killed after {limit_s:g} s" if code is None else f"it ended with {code}"
+        if lacks := receiver.lacking(self.env):
+            return lacks[0]
         headers = {name: secret.fill(text, self.env) for name, text in receiver.headers.items()}
         return webhook.post(secret.fill(receiver.webhook, self.env), headers, notice.payload(), limit_s)
 
