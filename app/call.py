@@ -15,10 +15,22 @@ DEADLINE_S = 10.0  # of a request, from when its thread begins; every wait insid
 class Call:
     """One request in progress. Times are seconds; `started` and `deadline` are on time.monotonic()."""
 
-    __slots__ = ("cache_s", "client", "database_s", "deadline", "request_id", "route", "runtime", "started", "user_id")
+    __slots__ = (
+        "cache_s",
+        "client",
+        "copy",
+        "database_s",
+        "deadline",
+        "request_id",
+        "route",
+        "runtime",
+        "started",
+        "user_id",
+    )
 
-    def __init__(self, runtime: Runtime, client: str = "", request_id: str = "") -> None:
+    def __init__(self, runtime: Runtime, client: str = "", request_id: str = "", *, copy: bool = False) -> None:
         self.runtime = runtime
+        self.copy = copy  # of a user's read, which another slot answers: it counts against nobody's limit
         self.client = client
         self.request_id = request_id
         self.route = "unmatched"

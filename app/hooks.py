@@ -15,6 +15,7 @@ from app.call import Call, current
 from app.problems import CONTENT_TYPE, Problem
 from app.runtime import Runtime
 
+COPY = "HTTP_X_SHADOW"
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 SLUGS = {
@@ -30,12 +31,13 @@ SLUGS = {
 def install(app: Flask, runtime: Runtime) -> None:
     """Hang the hooks into an application."""
     settings = runtime.settings
-    trusted = security.trust(settings.trusted_proxies)
+    trusted, copies = security.trust(settings.trusted_proxies), settings.edge_marks_copies
 
     def begin() -> Response | None:
         incoming: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to its object
-        client, request_id = _origin(incoming, trusted(incoming.remote_addr or ""))
-        current.set(Call(runtime, client, request_id))
+        edge = trusted(incoming.remote_addr or "")
+        client, request_id = _origin(incoming, edge)
+        current.set(Call(runtime, client, request_id, copy=edge and copies and COPY in incoming.environ))
         runtime.faults.apply()
         return security.preflight(incoming, settings.cors_origins)
 

@@ -102,7 +102,7 @@ def _view(operation: Operation, handler: Callable[..., Any]) -> Callable[..., Re
         if operation.access != "public":
             arguments["user"] = authenticate(call, incoming, operation)
         elif operation.limited:
-            call.runtime.limiter.take(call.runtime.requests, call.client)
+            _count(call, call.client)
         if operation.body is not None:
             arguments["body"] = read_body(incoming, operation.body)
         if operation.query is not None:
@@ -121,13 +121,18 @@ def authenticate(call: Call, incoming: Request, operation: Operation) -> Identit
             raise not_authenticated("Send `Authorization: Bearer <access token>`; POST /auth/login gives one.")
         user = runtime.tokens.verify(token)
     except Problem:
-        runtime.limiter.take(runtime.requests, call.client)
+        _count(call, call.client)
         raise
     call.user_id = user.id
-    runtime.limiter.take(runtime.requests, f"user:{user.id}")
+    _count(call, f"user:{user.id}")
     if operation.access == "admin" and not user.is_admin:
         raise Problem("forbidden", "Only administrators may do this.")
     return user
+
+
+def _count(call: Call, key: str) -> None:
+    if not call.copy:
+        call.runtime.limiter.take(call.runtime.requests, key)
 
 
 def read_body(incoming: Request, kind: type[msgspec.Struct]) -> msgspec.Struct:

@@ -56,6 +56,13 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper, kw_only=True):
         tuple[str, ...],
         Meta(description="Comma-separated addresses or networks whose X-Forwarded-For and X-Request-Id count."),
     ] = ("127.0.0.1", "::1")
+    edge_marks_copies: Annotated[
+        bool,
+        Meta(
+            description="Whether the edge marks copies of users' reads with X-Shadow and takes that header from what "
+            "clients send; copies count against no limit."
+        ),
+    ] = False
     rate_limit_per_minute: Annotated[int, Meta(description="Requests a minute per user, or per address.", ge=1)] = 600
     login_rate_limit_per_minute: Annotated[
         int, Meta(description="Logins a minute per account; six times as many per address.", ge=1)

@@ -78,6 +78,7 @@ def slot_env(state: State, name: str, spec: SlotSpec, port: int, admin_port: int
         "JWT_KEYS": msgspec.json.encode(state.jwt_keys).decode(),
         "CURSOR_KEY": state.cursor_key,
         "ADMIN_TOKEN": state.admin_token,
+        "EDGE_MARKS_COPIES": "1",
         **spec.env,
         "SLOT": name,
         "PORT": str(port),

@@ -88,6 +88,21 @@ def test_only_the_edge_is_believed_about_the_clients_address(serve: Callable[...
     assert [guess("10.1.2.3", f"198.51.100.{n}, 203.0.113.9") for n in range(3)] == [401, 401, 429]
 
 
+@pytest.mark.parametrize(
+    ("peer", "marks", "counts"),
+    [("10.1.2.3", "true", False), ("192.0.2.9", "true", True), ("10.1.2.3", "false", True)],
+)
+def test_copies_count_against_nobody_where_the_edge_alone_can_mark_them(
+    serve: Callable[..., Api], peer: str, marks: str, counts: bool
+) -> None:
+    """Another slot answers the user, and counts him; a client's own mark, or one through another edge, is nothing."""
+    api = serve(RATE_LIMIT_PER_MINUTE="2", TRUSTED_PROXIES="10.0.0.0/8", EDGE_MARKS_COPIES=marks)
+    options = {"headers": {"X-Shadow": "1"}, "environ_base": {"REMOTE_ADDR": peer}}
+    for person, status in ((api.person(), 200), (ANONYMOUS, 401)):
+        seen = [api.get("/tasks", person, **options).status_code for _ in range(3)]
+        assert seen == [status, status, 429 if counts else status]
+
+
 def test_permits_are_drawn_in_batches_that_threads_spend_exactly_once(api: Api, valkey: Valkey) -> None:
     limiter = Limiter(valkey, api.runtime.metrics)
     limit = Limit("test", 60)
