@@ -40,6 +40,7 @@ def sweep(
     """
     if not file.backfill:
         return 0
+    report(f"{file.backfill} once more, for rows that an old release wrote behind it")
     return backfill.run(database_url, _named(file, backfills), LEFT_BEHIND, on_batch, report).rows
 
 

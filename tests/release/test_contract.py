@@ -8,15 +8,19 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 
 from app.maintenance import MigrationError
 from app.migrate import level, migrate
+from scripts.commands.db import command
 from scripts.db.contract import Done, Job, contract
+from scripts.exits import Exit
+from scripts.local.state import State, write_state
 from scripts.release import engine
 from scripts.release.engine import Caller
 from scripts.release.errors import Locked, Refused
 from scripts.release.file import ReleaseFile
-from scripts.release.journal import Holder
+from scripts.release.journal import FileJournal, Holder
 from scripts.release.slots import Range
 from scripts.release.twin import Behaviour, Twin
 
@@ -181,3 +185,27 @@ def test_a_step_the_journal_does_not_know_is_written_down_by_the_next_call(live:
         assert [(e.verb, e.phase, e.level) for e in live.journal.read()[before:]] == [
             ("contract", phase, 4) for phase in ("begin", "done", "end")
         ]
+
+
+def test_the_command_asks_the_slots_that_run_and_writes_their_journal(
+    edge: State, processes_file: ReleaseFile, tmp_path: Path, new_database: Callable[..., str]
+) -> None:
+    """The application's own step, beside processes; another database than theirs is refused, and so is --no-slots."""
+    url = new_database()
+    migrate(url, lambda line: None)
+    write_state(msgspec.structs.replace(edge, database_url=url))
+
+    def run(verb: str, *options: str) -> Result:
+        return CliRunner().invoke(command, [verb, "--home", edge.home, *options], env={"DATABASE_URL": None})
+
+    file = ("--file", str(tmp_path / "release.yaml"))
+    assert run("backfill").exit_code == Exit.DONE
+    assert run("contract", *file, "--database-url", new_database()).exit_code == Exit.USAGE
+    assert run("contract", *file, "--database-url", url, "--no-slots").exit_code == Exit.USAGE
+    before = level(url)
+    done = run("contract", *file, "--reason", "1.x is gone")
+    assert (done.exit_code, done.output.splitlines()[-1]) == (Exit.DONE, f"schema level {before + 1}")
+    entries = FileJournal(Path(edge.home) / "release" / "journal.jsonl").read()
+    assert [(e.phase, e.level, e.reason) for e in entries if e.verb == "contract"] == [
+        (phase, before + 1, "1.x is gone") for phase in ("begin", "done", "end")
+    ]
