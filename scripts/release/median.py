@@ -3,7 +3,8 @@
 The bounds of the difference are those of Hodges & Lehmann (Annals of Mathematical Statistics 34, 1963): the rank test
 of Mann & Whitney, turned round, over all differences between an answer of one slot and one of the other. They are
 exact for a few answers of any distribution whose shape is the same in both slots, and one stalled answer does not move
-them. scipy has the test and not the bounds.
+them. Where the new slot scatters three times as much, up to 7 % were wrong in place of 5 % (log-normal, 10 and 20
+answers, 2,000 draws). scipy has the test and not the bounds.
 """
 
 from __future__ import annotations
