@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from scripts.release.errors import Awaiting, Fenced, NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
-from scripts.release.gate import GateFailed, GateOpen
+from scripts.release.gates.verdict import GateFailed, GateOpen
 from scripts.release.memory import BACK, remember
 from scripts.release.platform import Platform
 from scripts.release.run import Run

@@ -14,8 +14,16 @@ READS = ("GET", "HEAD")
 def answers_within(text: str, methods: Collection[str] = ()) -> dict[float, int] | None:
     """Answers under status 500 by bucket bound in ms, cumulative, the infinite one included; over all routes.
 
-    Only those to `methods` where any are named. None where the text has no such histogram, or does not tell methods.
+    Only those to `methods` where any are named. None where the text has no such histogram, does not tell methods, or
+    cannot be read, as with a count that is no number.
     """
+    try:
+        return _within(text, methods)
+    except (KeyError, OverflowError, ValueError):
+        return None
+
+
+def _within(text: str, methods: Collection[str]) -> dict[float, int] | None:
     found: dict[float, int] = {}
     for family in text_string_to_metric_families(text):
         if family.name != NAME:

@@ -17,6 +17,7 @@ from scripts.release.route import Target, Weights
 from scripts.release.signals import Signals
 from scripts.release.slots import Observed, Range, Release
 from scripts.release.step import Kind, Step
+from slo.watch import Hold
 
 OnEvent = Callable[[float, str, str, str], object]  # Unix seconds, a kind of loadtest.result.Event, label, detail
 
@@ -59,6 +60,7 @@ class Run:
     written: float = 0.0  # Unix seconds of the last write of the route
     cut_overs: list[CutOver] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
+    evidence: Hold | None = None  # against the release, from gate to gate
 
     def note(  # noqa: PLR0913 - an entry has as many parts
         self,

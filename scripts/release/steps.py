@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from scripts.release.errors import Refused, ReleaseError
-from scripts.release.gate import GateFailed, analysis_gate, bake_gate, hold_gate
-from scripts.release.route import SLOTS, other
+from scripts.release.gates import table
+from scripts.release.gates.verdict import GateFailed
+from scripts.release.memory import BACK
+from scripts.release.route import SLOTS, Target, other
 from scripts.release.run import CutOver, Run
 from scripts.release.slots import Release, Request, Slot, Tally
 from scripts.release.step import Kind, Step
@@ -56,12 +56,18 @@ def _shift(run: Run, step: Step) -> None:
     assert step.target is not None
     seen = run.observe()
     for name in SLOTS:
-        if step.target.has_users(name) and not seen.route.target.has_users(name):
-            _ready(run, msgspec.structs.replace(step, slot=name, limit=run.file.settings.timeouts.verify))
+        if _gains(run, seen.route.target, step.target, name):
+            _still_ready(run, name)
     run.written = run.platform.now()
     if seen.route.target == step.target and seen.route.run == run.id:
         return
     run.token = run.platform.route(step.target, run.token, run.id, run.fence)
+
+
+def _gains(run: Run, had: Target, has: Target, slot: str) -> bool:
+    """Whether a slot gets users. On the way back only one that had none is waited for: the other may be worse."""
+    more = run.verb not in BACK and has.weights.of(slot) > had.weights.of(slot)
+    return has.has_users(slot) and (more or not had.has_users(slot))
 
 
 def _preflight(run: Run, step: Step) -> str:
@@ -77,13 +83,23 @@ def _preflight(run: Run, step: Step) -> str:
 
 
 def _ready(run: Run, step: Step) -> str:
+    limit = step.limit or run.file.settings.timeouts.ready
+    return _wait_ready(run, step.slot, limit, "timeouts.ready", "ended while starting")
+
+
+def _still_ready(run: Run, name: str) -> None:
+    """Nobody is sent to a slot that dipped since it was judged."""
+    _wait_ready(run, name, run.file.settings.timeouts.verify, "timeouts.verify", "is not running any more")
+
+
+def _wait_ready(run: Run, name: str, limit: float, key: str, gone: str) -> str:
     """Wait until the slot is ready; what keeps it from that is the reason of the refusal."""
-    begun, deadline = run.platform.now(), step.limit or run.file.settings.timeouts.ready
-    while not (slot := run.observe().slots[step.slot]).ready:
+    begun = run.platform.now()
+    while not (slot := run.observe().slots[name]).ready:
         if not slot.running:
-            raise GateFailed(f"{slot.name} ended while starting; its log, {slot.log}, says why")
-        if run.platform.now() - begun > deadline:
-            raise GateFailed(f"{slot.name} did not get ready in {deadline:g} s (timeouts.ready); its log: {slot.log}")
+            raise GateFailed(f"{name} {gone}; its log, {slot.log}, says why")
+        if run.platform.now() - begun > limit:
+            raise GateFailed(f"{name} did not get ready in {limit:g} s ({key}); its log: {slot.log}")
         run.platform.sleep(POLL_S)
     return f"ready after {run.platform.now() - begun:.1f} s"
 
@@ -123,22 +139,6 @@ def _speaking(run: Run, step: Step) -> Mapping[str, Slot]:
     return slots
 
 
-def _smoke(run: Run, step: Step) -> str:
-    _ask_all(run, run.file.settings.gates.smoke, step.slot)
-    return f"{len(run.file.settings.gates.smoke)} requests answered as expected"
-
-
-def _ask_all(run: Run, requests: tuple[Request, ...], slot: str = "") -> None:
-    for request in requests:
-        answer = run.platform.ask(request, slot)
-        if answer.status != request.expect:
-            found = f"{answer.status}" if answer.status else "no answer"
-            raise GateFailed(
-                f"{request.method} {request.path} on {slot or answer.slot}: expected "
-                f"{request.expect}, found {found}: {answer.body[:200]}"
-            )
-
-
 def _verify(run: Run, step: Step) -> str:
     """Probe the users' route until it shows the new target: done is what users see, not what was written."""
     target = step.target
@@ -164,6 +164,8 @@ def _verify(run: Run, step: Step) -> str:
                 f"{answer.slot or 'nobody'}"
             )
         run.platform.sleep(PROBE_S)
+    if target.has_users(step.slot) and run.verb not in BACK:
+        _still_ready(run, step.slot)
     slot = (_speaking(run, step) if target.has_users(step.slot) else run.observe().slots)[step.slot]
     run.cut_overs.append(CutOver(target.weights, run.written, seen or run.platform.now()))
     share = "its audience" if target.first == step.slot and not target.weights.of(step.slot) else None
@@ -229,17 +231,14 @@ def _shifted(run: Run, step: Step) -> str:
 
 
 CHECKS: dict[Kind, Callable[[Run, Step], str]] = {
+    **dict.fromkeys(table.GATES, table.judge),
     Kind.PREFLIGHT: _preflight,
     Kind.DEPLOY: _ready,
     Kind.SCALE: _ready,
     Kind.PARITY: _parity,
-    Kind.SMOKE: _smoke,
-    Kind.ANALYSIS: analysis_gate,
     Kind.SHIFT: _shifted,
     Kind.VERIFY: _verify,
-    Kind.HOLD: hold_gate,
     Kind.UNDRAIN: _ready,
     Kind.DRAIN: _drained,
-    Kind.BAKE: bake_gate,
     Kind.RETIRE: _retired,
 }

@@ -109,7 +109,7 @@ def test_users_are_not_sent_to_a_slot_that_died_while_nobody_looked(
     killed_at(twin, "done", "analysis", 1, engine.deploy, twin, file, "1.1.0", caller)
     twin.behaviours["1.1.0"] = Behaviour(crashes=True)
     twin.calls.clear()
-    with pytest.raises(Reverted, match="green ended while starting"):
+    with pytest.raises(Reverted, match="green is not running any more"):
         engine.resume(twin, file, BOB)
     assert [call for call in twin.calls if call.startswith("route")] == []
 
