@@ -22,6 +22,10 @@ from numpy.typing import NDArray
 
 from slo.budget import least
 
+MOST: Final = 500.0  # logarithm of a wealth that nobody needs to tell from a greater one
+RESERVE: Final = 0.5  # of a stake, for a fault that begins later
+LATER: Final = 1 / 120  # of the reserve is staked in each block
+BLOCKS: Final = 2.3  # of the best evidence decide: what is over after two blocks is a burst, three are a fault
 GROUPS: Final = 25  # comparisons of a block at most, so that a stall of one slot is not counted once per request
 OVER: Final = {2.0: 0.25, 4.0: 0.25, 10.0: 0.25, 50.0: 0.25}  # odds that bettors expect, against those claimed: stake
 UNDER: Final = {0.02: 0.5, 0.2: 0.25, 0.5: 0.25}
@@ -31,31 +35,34 @@ Array = NDArray[np.float64]
 
 
 class Wealth(msgspec.Struct, frozen=True):
-    """Logarithms of what each bettor has; `last` and `burst` are what they won in one block and in the best two."""
+    """What the bettors have (logarithms), and what they hold back for a change that comes later."""
 
+    stakes: tuple[float, ...]
     logs: tuple[float, ...]
-    last: tuple[float, ...]
-    burst: tuple[float, ...]
+    reserve: float
 
     @classmethod
-    def start(cls, stakes: dict[float, float]) -> Wealth:
-        """Before the first block: the stakes sum to 1."""
-        none = (0.0,) * len(stakes)
-        return cls(tuple(math.log(stake) for stake in stakes.values()), none, none)
+    def start(cls, stakes: dict[float, float], reserve: float = 0.0) -> Wealth:
+        """Before the first block: the stakes sum to 1, and `reserve` of each is held back."""
+        parts = tuple(stakes.values())
+        return cls(parts, tuple(math.log((1 - reserve) * part) for part in parts), reserve)
 
-    def add(self, gains: Array) -> Wealth:
-        """After one more block."""
-        won = tuple(gains.tolist())
-        two = [max(b, w, a + w) for b, a, w in zip(self.burst, self.last, won, strict=True)]
-        return Wealth(tuple(log + w for log, w in zip(self.logs, won, strict=True)), won, tuple(two))
+    def add(self, gains: Array, growth: float = math.inf) -> Wealth:
+        """After one more block, in which the whole grows `growth` times at most: to throw money away is always fair."""
+        stakes, reserve = np.log(self.stakes), self.reserve * (1 - LATER)
+        fresh = stakes + (math.log(self.reserve * LATER) if self.reserve else -math.inf)
+        most = stakes + math.log(growth * self.total - reserve)
+        logs = np.minimum(np.logaddexp(self.logs, fresh) + gains, most)
+        return Wealth(self.stakes, tuple(logs.tolist()), reserve)
+
+    @property
+    def total(self) -> float:
+        """All of it: 1 at the start."""
+        return float(self.reserve + math.exp(min(_log_sum(self.logs), MOST)))
 
     def reached(self, rate: float) -> bool:
         """Whether the claim is given up, with chance at most `rate` that it ever is while it holds."""
-        return _log_sum(self.logs) >= -math.log(rate)
-
-    def reached_without_burst(self, rate: float) -> bool:
-        """The same without the two blocks in a row that won each bettor most: less wealth, so no more false alarms."""
-        return _log_sum([log - b for log, b in zip(self.logs, self.burst, strict=True)]) >= -math.log(rate)
+        return self.total >= 1 / rate
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -70,6 +77,11 @@ class Sample(msgspec.Struct, frozen=True):
 
     def __add__(self, other: Sample) -> Sample:
         return Sample(self.bad + other.bad, self.total + other.total)
+
+
+def growth(rate: float) -> float:
+    """What a block may multiply the wealth by, in a test with error rate `rate`: two of them decide nothing."""
+    return (1 / rate) ** (1 / BLOCKS)
 
 
 def share_bets(sample: Sample, allowed: float, odds: dict[float, float]) -> Array:
@@ -175,7 +187,7 @@ def _more(wealth: Wealth, gain: Array, rate: float) -> int | None:
 
 
 def _log_sum(logs: tuple[float, ...] | list[float] | Array) -> float:
-    most = max(logs)
+    most = float(max(logs))
     return most + math.log(sum(math.exp(log - most) for log in logs))
 
 

@@ -1,7 +1,8 @@
 """What users' traffic says of a new slot, a second at a time: beside the old slot (`Hold`), and alone (`Bake`); pure.
 
 Both are folded: `add` a block, then look at `finding`, as often as one likes (`slo.sequential`). Evidence to refuse is
-kept from hold to hold, since it is about the release; evidence to pass is each gate's own.
+kept from hold to hold, since it is about the release; evidence to pass is each gate's own. `docs/statistics.md` tells
+how often they err, and what they find.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from slo.verdict import percent, round_up
 
 KEPT: Final = 0.95  # of the old slot's answers: what its latency is compared at
 LEAST_ANSWERS: Final = 1000  # of the old slot, to choose that latency by
+GATES: Final = 4  # kinds that share the chance of a false alarm: analysis, comparison, all holds together, bake
 REFUSALS: Final = 4  # tests of a hold that refuse: failures by the objective, and three measures by the margin
 NOTHING: Final = Sample(0, 0)
 
@@ -48,16 +50,22 @@ class Claims(msgspec.Struct, frozen=True):
 
     margin: float  # more bad requests than in the old slot, up to which a release is not refused for that
     allowed: float  # failed requests, by the objective
-    alarms: float  # chance that a good release is refused by any look of any of its holds
+    alarms: float  # chance that a good release is refused, by any look of any of its gates
     passes: float = 0.05  # chance that one worse than the margin passes one hold
+
+    @property
+    def refuse(self) -> float:
+        """The error rate of each test that refuses."""
+        return self.alarms / GATES / REFUSALS
 
 
 class Hold(msgspec.Struct, frozen=True):
     """Both slots under users' traffic. Start with `Hold.open(claims)`; `again()` opens the next hold of a release."""
 
     claims: Claims
-    objective: tuple[Wealth, Wealth]  # over the allowed share: the old slot, the new one
-    blame: Wealth
+    ill: tuple[Wealth, Wealth]  # over the allowed share, bursts aside: the old slot, the new one
+    over: Wealth  # the new one, bursts and all
+    blame: Wealth  # its failures are more than its share of both slots' failures
     worse: dict[Measure, Wealth]
     fine: dict[Measure, Wealth]
     counts: dict[Measure, tuple[Sample, Sample]] = {}  # of this hold
@@ -70,8 +78,9 @@ class Hold(msgspec.Struct, frozen=True):
         """Before the first look of a release. Raises ValueError where a claim is not a share."""
         sequential.comparisons_needed(claims.margin, claims.passes)
         sequential.requests_under(claims.allowed, claims.alarms)
-        over, bold = Wealth.start(sequential.OVER), dict.fromkeys(Measure, Wealth.start(sequential.BOLDNESS))
-        return cls(claims, (over, over), over, bold, bold, late_ms=late_ms)
+        over, worse = (Wealth.start(stakes, sequential.RESERVE) for stakes in (sequential.OVER, sequential.BOLDNESS))
+        blame = Wealth.start(sequential.OVER)
+        return cls(claims, (over, over), over, blame, dict.fromkeys(Measure, worse), {}).again(late_ms)
 
     def again(self, late_ms: float | None = None) -> Hold:
         """The next hold of the same release: nothing has passed yet, and what speaks against it is kept."""
@@ -80,18 +89,18 @@ class Hold(msgspec.Struct, frozen=True):
 
     def add(self, block: Block) -> Hold:
         """After one more block."""
-        failed = block[Measure.FAILED]
-        rates = self.claims.allowed, sequential.OVER
-        old, new = (w.add(sequential.share_bets(s, *rates)) for w, s in zip(self.objective, failed, strict=True))
+        failed, most = block[Measure.FAILED], sequential.growth(self.claims.refuse)
+        old, new = (sequential.share_bets(slot, self.claims.allowed, sequential.OVER) for slot in failed)
         worse, fine, counts = dict(self.worse), dict(self.fine), dict(self.counts)
         for number, (measure, both) in enumerate(block.items()):
             apart = sequential.differences(*both, (self.blocks, number))
-            worse[measure] = worse[measure].add(sequential.worse_bets(apart, self.claims.margin))
+            worse[measure] = worse[measure].add(sequential.worse_bets(apart, self.claims.margin), most)
             fine[measure] = fine[measure].add(sequential.not_worse_bets(apart, self.claims.margin))
             counts[measure] = _both(counts.get(measure, (NOTHING, NOTHING)), both)
         return Hold(
             claims=self.claims,
-            objective=(old, new),
+            ill=(self.ill[0].add(old, most), self.ill[1].add(new, most)),
+            over=self.over.add(new),
             blame=self.blame.add(sequential.blame_bets(*failed)),
             worse=worse,
             fine=fine,
@@ -104,22 +113,18 @@ class Hold(msgspec.Struct, frozen=True):
     @property
     def finding(self) -> Finding:
         """Fail, inconclusive because the service itself is ill, pass, or inconclusive with what is missing."""
-        rate = self.claims.alarms / REFUSALS
-        over = self.objective[1].reached(rate)
+        rate = self.claims.refuse
         allowed = f"the {percent(self.claims.allowed)} allowed"
         found = _beside(Measure.FAILED, *self.failed)
-        if over and self.blame.reached(rate):
+        if self.over.reached(rate) and self.blame.reached(rate):
             return Finding(Outcome.FAIL, f"{found}: over {allowed}, and worse than the old slot")
         for measure, wealth in self.worse.items():
             if wealth.reached(rate):
                 return Finding(Outcome.FAIL, f"{self._seen(measure)}: worse by more than {self._points}")
-        old, new = (wealth.reached_without_burst(rate) for wealth in self.objective)
+        old, new = (wealth.reached(rate) for wealth in self.ill)
         if new:
-            why = (
-                "both slots are, so the release is not to blame"
-                if old
-                else "that the old slot is better is not sure yet"
-            )
+            both = "both slots are, so the release is not to blame"
+            why = both if old else "that the old slot is better is not sure yet"
             return Finding(Outcome.INCONCLUSIVE, f"{found}: over {allowed}; {why}", self._needed(Measure.FAILED))
         return self._passed()
 
@@ -155,7 +160,7 @@ class Bake(msgspec.Struct, frozen=True):
     """The new slot alone with all users, against the share that may fail."""
 
     allowed: float
-    alarms: float  # chance that one that keeps to `allowed` is refused by any look
+    alarms: float  # as in `Claims`
     passes: float
     over: Wealth
     under: Wealth
@@ -165,21 +170,22 @@ class Bake(msgspec.Struct, frozen=True):
     def open(cls, allowed: float, alarms: float, passes: float = 0.05) -> Bake:
         """Before the first look. Raises ValueError where `allowed` or a rate is not a share."""
         sequential.requests_under(allowed, max(alarms, passes))
-        over, under = (Wealth.start(odds) for odds in (sequential.OVER, sequential.UNDER))
+        over, under = Wealth.start(sequential.OVER, sequential.RESERVE), Wealth.start(sequential.UNDER)
         return cls(allowed, alarms, passes, over, under)
 
     def add(self, failed: Sample) -> Bake:
         """After one more block."""
-        over = self.over.add(sequential.share_bets(failed, self.allowed, sequential.OVER))
+        most = sequential.growth(self.alarms / GATES)
+        over = self.over.add(sequential.share_bets(failed, self.allowed, sequential.OVER), most)
         under = self.under.add(sequential.share_bets(failed, self.allowed, sequential.UNDER))
         return msgspec.structs.replace(self, over=over, under=under, failed=self.failed + failed)
 
     @property
     def finding(self) -> Finding:
-        """A burst of two blocks does not refuse: the next ones tell whether it was one."""
+        """What is over after two seconds does not refuse: the next ones tell whether it is."""
         found, allowed = _said(Measure.FAILED, self.failed), f"the {percent(self.allowed)} allowed"
-        if self.over.reached_without_burst(self.alarms):
-            return Finding(Outcome.FAIL, f"{found}: over {allowed}, and not in one burst only")
+        if self.over.reached(self.alarms / GATES):
+            return Finding(Outcome.FAIL, f"{found}: over {allowed}")
         if self.under.reached(self.passes):
             return Finding(Outcome.PASS, f"{found}: under {allowed}")
         share = self.failed.bad / self.failed.total if self.failed.total else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, hypergeom
 
 from slo import sequential
-from slo.sequential import BOLDNESS, GROUPS, OVER, UNDER, Sample, Wealth
+from slo.sequential import BOLDNESS, GROUPS, OVER, RESERVE, UNDER, Sample, Wealth
 
 shares = st.floats(0.0005, 0.5)
 
@@ -23,7 +22,7 @@ def samples(draw: st.DrawFn, most: int = 60) -> Sample:
     return Sample(draw(st.integers(0, total)), total)
 
 
-@given(st.integers(1, 40), shares, st.floats(0, 1))
+@given(st.integers(1, 40), shares, st.sampled_from([0, 0.1, 0.5, 0.9, 1]))
 def test_nobody_wins_on_average_against_a_share_that_is_kept(total: int, allowed: float, part: float) -> None:
     """Summed over all counts of bad requests: at most 1 where the true share is the allowed one or on its side."""
     for odds, share in ((OVER, allowed * part), (UNDER, allowed + (1 - allowed) * part)):
@@ -82,19 +81,36 @@ def test_bets_on_a_share_do_not_depend_on_where_a_second_ends(one: Sample, two: 
     assert apart == pytest.approx(sequential.share_bets(one + two, allowed, OVER), abs=1e-9)
 
 
-@given(st.lists(st.lists(st.floats(-5, 5), min_size=4, max_size=4), max_size=12), shares)
-def test_without_its_burst_a_wealth_is_what_the_worst_two_blocks_leave(gains: list[list[float]], rate: float) -> None:
-    """Against the plain definition: for each bettor the best of no block, each block, and each two in a row."""
-    wealth = Wealth.start(OVER)
-    for gain in gains:
-        wealth = wealth.add(np.array(gain))
-    for bettor, log in enumerate(wealth.logs):
-        won = [gain[bettor] for gain in gains]
-        assert log == pytest.approx(sum(won) + math.log(0.25), abs=1e-9)
-        assert wealth.burst[bettor] == pytest.approx(
-            max([0.0, *won, *(a + b for a, b in itertools.pairwise(won))]), abs=1e-9
-        )
-    assert wealth.reached(rate) or not wealth.reached_without_burst(rate)
+@given(st.integers(0, 50), st.integers(0, 60), st.integers(0, 60), shares, st.sampled_from([0.05, 0.004]))
+def test_what_is_over_after_two_blocks_gives_up_no_claim(
+    quiet: int, one: int, two: int, allowed: float, rate: float
+) -> None:
+    """However bad they are, and however good it was before."""
+    wealth = Wealth.start(OVER, RESERVE)
+    for bad in (*[0] * quiet, one, two):
+        wealth = wealth.add(sequential.share_bets(Sample(bad, 60), allowed, OVER), sequential.growth(rate))
+    assert not wealth.reached(rate)
+
+
+@pytest.mark.parametrize("quiet", [0, 10, 60, 100])
+def test_an_outage_gives_up_the_claim_in_its_third_block(quiet: int) -> None:
+    """So the care for bursts costs two seconds, and what went well before costs nothing."""
+    wealth, bets = Wealth.start(OVER, RESERVE), [Sample(0, 1000)] * quiet + [Sample(500, 1000)] * 3
+    reached = []
+    for each in bets:
+        wealth = wealth.add(sequential.share_bets(each, 0.001, OVER), sequential.growth(0.004))
+        reached.append(wealth.reached(0.004))
+    assert reached == [False] * quiet + [False, False, True]
+
+
+@given(st.lists(st.integers(0, 1), max_size=7), st.floats(1.5, 10))
+def test_neither_reserve_nor_limit_lets_anybody_win_on_average(start: list[int], growth: float) -> None:
+    """From any history, over the two ways the next request can end: what is there next is at most what is there now."""
+    wealth, allowed = Wealth.start(OVER, RESERVE), 0.2
+    for bad in start:
+        wealth = wealth.add(sequential.share_bets(Sample(bad, 1), allowed, OVER), growth)
+    after = [wealth.add(sequential.share_bets(Sample(bad, 1), allowed, OVER), growth).total for bad in (0, 1)]
+    assert (1 - allowed) * after[0] + allowed * after[1] <= wealth.total * (1 + 1e-9)
 
 
 def test_stakes_sum_to_one() -> None:
