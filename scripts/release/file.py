@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +12,9 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from scripts.release.comparison import Comparison
 from scripts.release.errors import Unusable
+from scripts.release.notify import Receiver
 from scripts.release.slots import Range, Release, Request
 from slo import yamlfile
 from slo.objective import Kind, Targets
@@ -97,27 +100,29 @@ class Compare(_Strict, frozen=True):
     failure_share: Share | None = None  # refused when significantly over this; left out: the error target
 
 
-class Comparison(_Strict, frozen=True):
-    """Requests whose answers must be the same from both slots."""
-
-    requests: tuple[Request, ...]
-    ignore: tuple[str, ...] = ()
-    repeat: int = 10
-
-
-class Receiver(_Strict, frozen=True):
-    """Who is told of a release."""
-
-    webhook: str
-
-
 class Command(_Strict, frozen=True):
-    """A program that judges: 0 pass, 1 fail, 10 cannot decide, anything else an error."""
+    """A program that judges, run beside this file: 0 pass, 1 fail, 10 cannot decide, anything else an error."""
 
     name: str
-    run: tuple[str, ...]  # {python} stands for this interpreter; its environment says SLOT, VERSION, EDGE_URL
-    limit: Duration
-    at: Literal["preview", "bake"] = "preview"
+    run: tuple[str, ...]  # {python} stands for this interpreter; its environment says SLOT, VERSION, EDGE_URL and more
+    limit: Duration  # then it is ended, and its verdict is an error
+    at: Literal["preview", "bake"] = "preview"  # before any user comes, or after the bake of all of them
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("name: it is empty; give one that plans and messages can use")
+        if not self.run or not self.run[0]:
+            raise ValueError("run: it is empty; give the program and its arguments")
+        if self.limit <= 0:
+            raise ValueError("limit: nothing is judged in no time; give one such as 30s")
+
+    def missing(self, directory: Path) -> str:
+        """Why it cannot be run from `directory`; "" when its program is there."""
+        program = self.run[0]
+        there = directory / program if "/" in program else program
+        if program == "{python}" or shutil.which(there):
+            return ""
+        return f"{self.name}: {program} is not there or may not be run: install it, or mend its run"
 
 
 class Gates(_Strict, frozen=True):
@@ -126,8 +131,13 @@ class Gates(_Strict, frozen=True):
     smoke: tuple[Request, ...]
     analysis: Analysis
     compare: Compare
-    comparison: Comparison | None = None  # the same requests to both slots: their answers must agree
+    comparison: Comparison | None = None  # the same reads to both slots: their answers must agree
     commands: tuple[Command, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [command.name for command in self.commands]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"commands: {twice[0]} is there twice; give each its own name")
 
 
 class Whom(_Strict, frozen=True):
@@ -147,6 +157,10 @@ class Approvals(_Strict, frozen=True):
 
     before: tuple[Word, ...]
     limit: Duration = msgspec.field(default_factory=lambda: Duration(24 * 3600))
+
+    def __post_init__(self) -> None:
+        if self.limit <= 0:
+            raise ValueError("limit: nobody answers in no time; give one such as 24h")
 
 
 class Preview(_Strict, frozen=True):
@@ -192,7 +206,7 @@ class Settings(_Strict, frozen=True):
     hold: Hold
     gates: Gates
     bake: Bake
-    warm: Duration  # so long the last version stays up for instant rollback, unless a deploy takes its slot
+    warm: Duration  # so long the last version stays up for instant rollback; then the next command forward stops it
     slo: str = "slo.yaml"  # beside this file
     audience: Whom | None = None
     sticky: bool = False  # a user keeps a slot as long as it has a share
@@ -230,6 +244,12 @@ class ReleaseFile(msgspec.Struct, frozen=True):
             raise Unusable(f"version {version!r} is not usable: give one word such as 1.1.0")
         artefact = self.settings.artefact
         return Release(version, artefact.command, {**artefact.env, **env})
+
+    def lacking(self, env: Mapping[str, str]) -> tuple[str, ...]:
+        """What the gates would miss in the middle of a release, a sentence with its key for each."""
+        gates, directory = self.settings.gates, self.path.absolute().parent
+        found = [f"gates.comparison.{words}" for words in gates.comparison.missing(env)] if gates.comparison else []
+        return (*found, *(f"gates.commands.{words}" for each in gates.commands if (words := each.missing(directory))))
 
 
 def read_release_file(path: Path, overrides: tuple[str, ...] = ()) -> ReleaseFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from app import schema
 from scripts.release.errors import Unusable
 from scripts.release.file import SCHEMA_FILE, json_schema, override_one, read_release_file
+from scripts.release.notify import Event
 from slo.yamlfile import YamlFileError
 from tests.release.conftest import FILE
 
@@ -30,6 +32,26 @@ def test_the_starter_is_usable_as_it_is(tmp_path: Path) -> None:
     assert read_release_file(path).settings.service == "my-service"
 
 
+EXAMPLE = re.compile(r"^( *)#(?! \S)", re.MULTILINE)  # words have one space after their #
+
+
+@pytest.mark.parametrize("name", ["release.yaml", "scripts/release/starter.yaml"])
+def test_the_examples_in_the_comments_can_be_used(file_at: Callable[..., Path], name: str) -> None:
+    """All of them at once, and each stage of the way stands where the file says it may."""
+    text = EXAMPLE.sub(r"\1", (ROOT / name).read_text()).replace("steps: [5, ", "steps: [shadow, audience, 5, ")
+    settings = read_release_file(file_at(text)).settings
+    assert settings.audience
+    assert settings.approvals
+    assert [command.name for command in settings.gates.commands] == ["orders"]
+    assert [bool(receiver.webhook) for receiver in settings.notify] == [True, False]
+    assert (settings.sticky, settings.preview.capacity, settings.artefact.replicas) == (True, 50, 2)
+
+
+def test_the_events_that_the_comments_name_are_all_there_are() -> None:
+    for name in ("release.yaml", "scripts/release/starter.yaml"):
+        assert ", ".join(Event) in (ROOT / name).read_text()
+
+
 def test_the_json_schema_is_what_the_structs_say() -> None:
     """Stale? `python -m scripts.release.file` writes it anew."""
     assert json_schema() == SCHEMA_FILE.read_text()
@@ -48,6 +70,29 @@ def test_the_json_schema_is_what_the_structs_say() -> None:
         ("platform: local", "platform: moon", r"release.yaml:4: platform: .*local"),
         ('command: ["shop"]', "command: []", r"release.yaml:5: artefact.command: it is empty"),
         ("version: 1\n", "version: 2\n", r"release.yaml:2: version"),
+        (
+            "gates:\n",
+            "gates:\n  commands: [{name: a, run: [], limit: 1s}]\n",
+            r"release.yaml:10: gates.commands.*run: it",
+        ),
+        ("gates:\n", "gates:\n  commands: [{name: '', run: [a], limit: 1s}]\n", r"name: it is empty"),
+        ("gates:\n", "gates:\n  commands: [{name: a, run: [a], limit: 0s}]\n", r"limit: nothing is judged in no time"),
+        (
+            "gates:\n",
+            "gates:\n  commands: [{name: a, run: [a], limit: 1s}, {name: a, run: [b], limit: 1s}]\n",
+            r"commands: a is there twice",
+        ),
+        ("gates:\n", "gates:\n  comparison: {requests: []}\n", r"release.yaml:10: gates.comparison.requests"),
+        (
+            "gates:\n",
+            "gates:\n  comparison: {requests: [{path: /, method: POST}]}\n",
+            r"requests\[0\].method: POST could change data",
+        ),
+        ("warm: 30m\n", "warm: 30m\napprovals: {before: [50], limit: 0s}\n", r"limit: nobody answers in no time"),
+        ("warm: 30m\n", "warm: 30m\napprovals: {before: [7]}\n", r"approvals.before: 7 is no stage of steps"),
+        ("warm: 30m\n", "warm: 30m\naudience: {share: 2}\n", r"nobody is singled out"),
+        ("steps: [5,", "steps: [audience, 5,", r"release.yaml:7: steps: .*needs the key audience"),
+        ("steps: [5,", "steps: [5, shadow,", r"release.yaml:7: steps: shadow comes first"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_file_line_and_key(
@@ -88,3 +133,27 @@ def test_an_override_that_cannot_be_used_is_refused(file_at: Callable[..., Path]
 def test_a_version_is_one_word(file_at: Callable[..., Path], version: str) -> None:
     with pytest.raises(Unusable, match="one word"):
         read_release_file(file_at()).release(version, {})
+
+
+def test_what_gates_would_miss_in_the_middle_is_known_before(file_at: Callable[..., Path]) -> None:
+    """A variable of a header, and a program: found before anything begins, from wherever the command is run."""
+    path = file_at(
+        FILE.replace(
+            "gates:\n",
+            "gates:\n"
+            "  comparison: {requests: [{path: /, headers: {authorization: '${TOKEN}'}}]}\n"
+            "  commands:\n"
+            "    - {name: here, run: [./here.sh], limit: 1s}\n"
+            "    - {name: shell, run: [sh], limit: 1s}\n"
+            "    - {name: gone, run: [no-such-program], limit: 1s}\n",
+        )
+    )
+    file = read_release_file(path)
+    assert [words.split(":")[0] for words in file.lacking({})] == [
+        "gates.comparison.requests[0].headers.authorization",
+        "gates.commands.here",
+        "gates.commands.gone",
+    ]
+    program = path.parent / "here.sh"
+    program.touch(mode=0o755)
+    assert [words.split(":")[0] for words in file.lacking({"TOKEN": "t"})] == ["gates.commands.gone"]
