@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("app", "generator", "cutover", "switch")
+BENCHES = ("app", "generator", "cutover", "switch", "rollback", "killed")
 
 
 def main(names: list[str]) -> None:

@@ -6,44 +6,17 @@ request (budget 50 ms), when the last one in flight there was answered, and when
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import NamedTuple
 
-from scripts.local import system
-from scripts.local.slots import SlotSpec
-from scripts.local.state import State
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
-from scripts.release.file import ReleaseFile, read_release_file
-from scripts.release.local import Local
+from tests.bench.bed import BUDGET_MS, Bed, bed
 from tests.local.traffic import Seen, keep_alive_load
 
 TIMES = 20
-BUDGET_MS = 50
-ARTEFACT = Path(__file__).parents[1] / "local" / "artefact.py"
-COMMAND = ("{python}", str(ARTEFACT))
-ENV = {"FAULT_LATENCY_MS": "5"}
-FILE = f"""
-version: 1
-service: bench
-platform: local
-artefact: {{command: ["{{python}}", "{ARTEFACT}"], env: {{FAULT_LATENCY_MS: "5"}}}}
-schema: {{min: 1, max: 1}}
-steps: [100]
-hold: {{duration: 1s, limit: 30s}}
-gates:
-  smoke: []
-  analysis: {{profile: analysis.yaml, rate: 200, duration: 1s}}
-  compare: {{margin: 0.05, latency_ms: 2000}}
-bake: {{duration: 1s, limit: 30s, failure_share: 0.02}}
-warm: 30m
-"""
-PROFILE = "{name: analysis, rate: 200, steady_s: 1, journeys: [{name: tasks, path: /tasks}]}"
 
 
 class Switch(NamedTuple):
@@ -74,11 +47,11 @@ def measured(done: engine.Done, answers: list[Seen], old: str, renamed: int) -> 
     return Switch(begun, answered, (cut.seen - cut.written) * 1000)
 
 
-def measure(state: State, file: ReleaseFile) -> tuple[list[Switch], list[Switch], list[Seen]]:
+def measure(here: Bed) -> tuple[list[Switch], list[Switch], list[Seen]]:
     """Switches, rollbacks and every answer to the load."""
-    platform, caller, clock = Local(Path(state.home), file), Caller("bench"), Clock()
+    platform, file, caller, clock = here.platform, here.file, Caller("bench"), Clock()
     switches, rollbacks = [], []
-    with keep_alive_load(state, clients=16, pause_s=0.02) as seen:
+    with keep_alive_load(here.state, clients=16, pause_s=0.02) as seen:
         for _ in range(TIMES):
             engine.deploy(platform, file, "1.1.0", caller, Options(to_preview=True))
             for into, act in (
@@ -94,20 +67,8 @@ def measure(state: State, file: ReleaseFile) -> tuple[list[Switch], list[Switch]
 
 
 def main() -> None:
-    os.environ |= {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory) / "home"
-        (Path(directory) / "analysis.yaml").write_text(PROFILE)
-        path = Path(directory) / "release.yaml"
-        path.write_text(FILE.replace("analysis.yaml", f"{directory}/analysis.yaml"))
-        root = Path(__file__).parents[2]
-        file = read_release_file(path, (f"slo={root / 'slo.yaml'}",))
-        try:
-            first = SlotSpec(version="1.0.0", command=COMMAND, env=ENV)
-            state = system.up(home, lambda line: None, first=first, migrate=lambda url, report: None)
-            switches, rollbacks, seen = measure(state, file)
-        finally:
-            system.down(home, lambda line: None)
+    with bed() as here:
+        switches, rollbacks, seen = measure(here)
     lost = sum(each.status != 200 for each in seen)
     print(f"{TIMES} switches and {TIMES} rollbacks by the engine, {len(seen):,} answers, {lost} lost")
     for name, found in (("switch", switches), ("rollback", rollbacks)):
