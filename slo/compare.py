@@ -4,31 +4,24 @@ The interval of the difference is the square-and-add one of Newcombe (Statistics
 Clopper-Pearson limits, as Zou & Donner allow (Statistics in Medicine 27, 2008). On Wilson limits, Newcombe's own
 choice, a bad slot passed in up to 7.0 % of cases where 5 % was promised, with shares near 0.1 % and ten times less
 traffic in one slot; on exact limits in at most 5.3 % (enumerated). Requests count as independent: give both slots the
-same seconds.
+same seconds. One look at counts of a size fixed before: what is looked at again and again needs `slo.watch`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from enum import StrEnum
 
 import msgspec
-from scipy.special import ndtri
+from scipy.special import bdtrc, ndtri
 
 from slo.bounds import clopper_pearson
 from slo.budget import least, requests_needed
 from slo.objective import Bounds, Outcome
 from slo.verdict import percent, round_up
+from slo.watch import Measure
 
 POWER = 0.8  # chance that `needed` requests let an equally good slot pass
-
-
-class Measure(StrEnum):
-    """Which share of the counts is compared."""
-
-    FAILED = "failed"  # of all requests
-    SLOW = "slow"  # of the answers that did not fail
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -69,35 +62,61 @@ class RoutesComparison(msgspec.Struct, frozen=True):
 
 
 def compare_slots(
-    old: Counts, new: Counts, margin: float, error_rate: float = 0.05, measure: Measure = Measure.FAILED
+    old: Counts,
+    new: Counts,
+    margin: float,
+    errors: tuple[float, float] = (0.05, 0.05),
+    measure: Measure = Measure.FAILED,
 ) -> Comparison:
     """Pass when the new bad share is at most `margin` above the old, fail when it is more, inconclusive between.
 
-    A slot worse than the margin passes, and one within it fails, in at most about `error_rate` of cases each. Raises
-    ValueError unless 0 < margin < 1 and 0 < error_rate < 0.5.
+    A slot worse than the margin passes, and one within it fails, in at most about `errors` of cases. Raises ValueError
+    unless 0 < margin < 1 and 0 < error < 0.5.
     """
-    return _compare(old, new, margin, (error_rate, error_rate), measure)
+    if not (0 < margin < 1 and all(0 < e < 0.5 for e in errors)):
+        raise ValueError(f"margin {margin:g}, error rate {errors[0]:g}: not shares; write such as 0.005 and 0.05")
+    was, now = old.sample(measure), new.sample(measure)
+    if not (was[1] and now[1]):
+        needed = requests_per_slot(0, margin, errors[0])
+        words = f"the {'new' if was[1] else 'old'} slot has no requests to compare: inconclusive; {_wanted(needed, 0)}"
+        return Comparison(Outcome.INCONCLUSIVE, None, None, margin, needed, words)
+    difference = now[0] / now[1] - was[0] / was[1]
+    bounds = Bounds(difference - _reach(was, now, errors[1])[0], difference + _reach(was, now, errors[0])[1])
+    needed = requests_per_slot((was[0] + now[0]) / (was[1] + now[1]), margin, errors[0])
+
+    found = f"{_share(new, measure)} in the new slot, {_share(old, measure)} in the old"
+    if bounds.lower > margin:
+        outcome, sure, worse = Outcome.FAIL, 1 - errors[1], f"at least {_points(bounds.lower)}"
+    elif bounds.upper <= margin:
+        outcome, sure, worse = Outcome.PASS, 1 - errors[0], f"at most {_points(bounds.upper)}"
+    else:
+        outcome, sure = Outcome.INCONCLUSIVE, 1 - errors[0]
+        worse = f"between {_points(bounds.lower)} and {_points(bounds.upper)}"
+    words = f"{found}; with {percent(sure)} confidence {worse} points worse, {_points(margin)} allowed: {outcome}"
+    if outcome is Outcome.INCONCLUSIVE:
+        words += f"; {_wanted(needed, min(was[1], now[1]))}"
+    return Comparison(outcome, difference, bounds, margin, needed, words)
 
 
 def compare_routes(
     old: Mapping[str, Counts],
     new: Mapping[str, Counts],
     margin: float,
-    error_rate: float = 0.05,
+    errors: tuple[float, float] = (0.05, 0.05),
     measure: Measure = Measure.FAILED,
 ) -> RoutesComparison:
-    """Compare all routes together and each of them, without more false alarms or false passes than one comparison.
+    """Compare all routes together and each of them, without more false passes or alarms (`errors`) than one comparison.
 
-    It passes when the whole and every route with enough requests pass, each at `error_rate`: all must, so no share of
+    It passes when the whole and every route with enough requests pass, each at the first rate: all must, so no share of
     it is lost (intersection-union test: Berger, Technometrics 24, 1982). It fails when any one fails, thin routes
-    included, each at `error_rate` divided by their number (Bonferroni). A route with too few requests to pass is thin:
-    it neither passes nor holds. Routes that only one slot served are named.
+    included, each at the second rate divided by their number (Bonferroni). A route with too few requests to pass is
+    thin: it neither passes nor holds. Routes that only one slot served are named.
     """
     shared = sorted(set(old) & set(new))
-    errors = (error_rate, error_rate / (len(shared) + 1))
-    total = _compare(_sum(old, shared), _sum(new, shared), margin, errors, measure)
-    routes = {route: _compare(old[route], new[route], margin, errors, measure) for route in shared}
-    fewest = requests_needed(margin, 0, 1 - error_rate) or 0  # even without one bad request
+    each = errors[0], errors[1] / (len(shared) + 1)
+    total = compare_slots(_sum(old, shared), _sum(new, shared), margin, each, measure)
+    routes = {route: compare_slots(old[route], new[route], margin, each, measure) for route in shared}
+    fewest = requests_needed(margin, 0, 1 - errors[0]) or 0  # even without one bad request
     thin = tuple(r for r in shared if min(old[r].sample(measure)[1], new[r].sample(measure)[1]) < fewest)
     alone = tuple(sorted(set(old) ^ set(new)))
 
@@ -123,29 +142,20 @@ def _few(routes: tuple[str, ...]) -> str:
     return ", ".join(routes) if more <= 1 else f"{', '.join(routes[:2])} and {more} other routes"
 
 
-def over_objective(
-    counts: Counts, target: float, error_rate: float = 0.05, measure: Measure = Measure.FAILED
-) -> Comparison:
-    """Fail when a slot's bad share is significantly over what the objective allows (1 - `target`), else pass.
+def over(counts: Counts, allowed: float, error_rate: float) -> bool:
+    """Whether significantly more than the share `allowed` of a slot's requests failed."""
+    failed, total = counts.sample(Measure.FAILED)
+    return total > 0 and clopper_pearson(failed, total, 1 - error_rate).lower > allowed
 
-    A pass is no proof of the objective: that is the load verdict's business. Without requests it is inconclusive.
+
+def to_blame(old: Counts, new: Counts, error_rate: float) -> bool:
+    """Whether significantly more of both slots' failures are the new one's than its share of their requests.
+
+    Where a failure is as likely in both, that number is hypergeometric; the binomial tail is no smaller from its mean
+    on (Hoeffding, JASA 58, 1963).
     """
-    bad, total = counts.sample(measure)
-    allowed = 1 - target
-    if total == 0:
-        return Comparison(Outcome.INCONCLUSIVE, None, None, 0.0, None, "no requests: inconclusive")
-    bounds = clopper_pearson(bad, total, 1 - error_rate)
-    over = bounds.lower > allowed
-    outcome = Outcome.FAIL if over else Outcome.PASS
-    verdict = f"{'' if over else 'not '}significantly over the {percent(allowed)} allowed"
-    return Comparison(
-        outcome=outcome,
-        difference=bad / total - allowed,
-        bounds=Bounds(bounds.lower - allowed, bounds.upper - allowed),
-        margin=0.0,
-        needed=None,
-        words=f"{_share(counts, measure)}, {verdict}: {outcome}",
-    )
+    (was, before), (now, after) = old.sample(Measure.FAILED), new.sample(Measure.FAILED)
+    return now > 0 and float(bdtrc(now - 1, was + now, after / (before + after))) <= error_rate
 
 
 def requests_per_slot(share: float, margin: float, error_rate: float = 0.05, power: float = POWER) -> int | None:
@@ -168,33 +178,6 @@ def _reach(old: tuple[float, float], new: tuple[float, float], error_rate: float
     was, now = (clopper_pearson(*sample, 1 - error_rate) for sample in (old, new))
     p, q = old[0] / old[1], new[0] / new[1]
     return math.hypot(q - now.lower, was.upper - p), math.hypot(now.upper - q, p - was.lower)
-
-
-def _compare(old: Counts, new: Counts, margin: float, errors: tuple[float, float], measure: Measure) -> Comparison:
-    """Compare with separate error rates for a false pass and a false fail."""
-    if not (0 < margin < 1 and all(0 < e < 0.5 for e in errors)):
-        raise ValueError(f"margin {margin:g}, error rate {errors[0]:g}: not shares; write such as 0.005 and 0.05")
-    was, now = old.sample(measure), new.sample(measure)
-    if not (was[1] and now[1]):
-        needed = requests_per_slot(0, margin, errors[0])
-        words = f"the {'new' if was[1] else 'old'} slot has no requests to compare: inconclusive; {_wanted(needed, 0)}"
-        return Comparison(Outcome.INCONCLUSIVE, None, None, margin, needed, words)
-    difference = now[0] / now[1] - was[0] / was[1]
-    bounds = Bounds(difference - _reach(was, now, errors[1])[0], difference + _reach(was, now, errors[0])[1])
-    needed = requests_per_slot((was[0] + now[0]) / (was[1] + now[1]), margin, errors[0])
-
-    found = f"{_share(new, measure)} in the new slot, {_share(old, measure)} in the old"
-    if bounds.lower > margin:
-        outcome, sure, worse = Outcome.FAIL, 1 - errors[1], f"at least {_points(bounds.lower)}"
-    elif bounds.upper <= margin:
-        outcome, sure, worse = Outcome.PASS, 1 - errors[0], f"at most {_points(bounds.upper)}"
-    else:
-        outcome, sure = Outcome.INCONCLUSIVE, 1 - errors[0]
-        worse = f"between {_points(bounds.lower)} and {_points(bounds.upper)}"
-    words = f"{found}; with {percent(sure)} confidence {worse} points worse, {_points(margin)} allowed: {outcome}"
-    if outcome is Outcome.INCONCLUSIVE:
-        words += f"; {_wanted(needed, min(was[1], now[1]))}"
-    return Comparison(outcome, difference, bounds, margin, needed, words)
 
 
 def _wanted(needed: int | None, seen: int) -> str:

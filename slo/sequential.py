@@ -81,7 +81,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 def growth(rate: float) -> float:
     """What a block may multiply the wealth by, in a test with error rate `rate`: two of them decide nothing."""
-    return (1 / rate) ** (1 / BLOCKS)
+    return math.pow(1 / rate, 1 / BLOCKS)
 
 
 def share_bets(sample: Sample, allowed: float, odds: dict[float, float]) -> Array:

@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo.compare import (
-    Comparison,
-    Counts,
-    Measure,
-    compare_routes,
-    compare_slots,
-    over_objective,
-    requests_per_slot,
-)
+from slo.compare import Counts, compare_routes, compare_slots, over, requests_per_slot, to_blame
 from slo.objective import Outcome
+from slo.watch import Measure
 
 MARGIN = 0.005
 ORDER = [Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL]
@@ -79,7 +72,7 @@ def test_outcome_and_words(old: Counts, new: Counts, outcome: Outcome, words: st
 
 def test_newcombes_own_example_with_exact_limits() -> None:
     """Newcombe 1998, table II (a): 56/70 and 48/80 are 0.2 apart, 0.0524 to 0.3339 by score; exact is a bit wider."""
-    found = compare_slots(Counts(32, 48), Counts(14, 56), 0.1, 0.025)
+    found = compare_slots(Counts(32, 48), Counts(14, 56), 0.1, (0.025, 0.025))
     assert found.difference == pytest.approx(0.2)
     assert found.bounds is not None
     assert 0.03 < found.bounds.lower < 0.0524
@@ -115,15 +108,15 @@ def test_more_failures_in_the_new_slot_never_help_it(old: Counts, new: Counts) -
 @given(slots, slots)
 def test_a_smaller_error_rate_decides_less(old: Counts, new: Counts) -> None:
     """What is decided at 1 % is decided the same way at 5 %."""
-    strict = compare_slots(old, new, MARGIN, 0.01).outcome
-    assert strict in {Outcome.INCONCLUSIVE, compare_slots(old, new, MARGIN, 0.05).outcome}
+    strict = compare_slots(old, new, MARGIN, (0.01, 0.01)).outcome
+    assert strict in {Outcome.INCONCLUSIVE, compare_slots(old, new, MARGIN).outcome}
 
 
 @pytest.mark.parametrize(("margin", "error_rate"), [(0, 0.05), (1, 0.05), (-0.1, 0.05), (0.01, 0), (0.01, 0.5)])
 def test_a_margin_or_rate_that_is_no_share_is_refused(margin: float, error_rate: float) -> None:
     """A comparison without a margin would promise what no count can show."""
     with pytest.raises(ValueError, match=r"not shares; write such as 0.005 and 0.05"):
-        compare_slots(Counts(1, 0), Counts(1, 0), margin, error_rate)
+        compare_slots(Counts(1, 0), Counts(1, 0), margin, (error_rate, error_rate))
 
 
 def outcomes(p: float, q: float, n: int, m: int, rounds: int = 600) -> dict[Outcome, float]:
@@ -206,15 +199,30 @@ def test_many_routes_raise_no_more_false_alarms() -> None:
     assert alarms <= 12
 
 
+@pytest.mark.parametrize(("failed", "says"), [(0, False), (3, False), (12, True)])
+def test_a_slot_is_over_its_objective_when_chance_does_not_explain_it(failed: int, says: bool) -> None:
+    """Three of 5,000 may be one in a thousand; twelve are not, and no requests say nothing."""
+    assert says == over(Counts(5000 - failed, failed), 0.001, 0.05)
+    assert not over(Counts(0, 0), 0.001, 0.05)
+
+
 @pytest.mark.parametrize(
-    ("counts", "outcome"),
-    [(Counts(5000, 3), Outcome.PASS), (Counts(5000, 12), Outcome.FAIL), (Counts(0, 0), Outcome.INCONCLUSIVE)],
+    ("old", "new", "says"),
+    [
+        (Counts(5000, 0), Counts(500, 2), True),  # one in eleven each: one in 121
+        (Counts(5000, 0), Counts(500, 1), False),
+        (Counts(500, 0), Counts(500, 5), True),
+        (Counts(500, 0), Counts(500, 4), False),
+        (Counts(400, 100), Counts(400, 100), False),
+        (Counts(0, 0), Counts(400, 100), False),  # nobody to compare with
+        (Counts(500, 9), Counts(500, 0), False),
+    ],
 )
-def test_a_slot_significantly_over_the_objective_fails(counts: Counts, outcome: Outcome) -> None:
-    """Not being worse than a bad old slot is not enough; no requests are no pass."""
-    found: Comparison = over_objective(counts, 0.999)
-    assert outcome is found.outcome
-    assert found.words.endswith(f": {outcome}")
+def test_a_slot_is_to_blame_for_failures_that_are_not_shared_out_by_chance(
+    old: Counts, new: Counts, says: bool
+) -> None:
+    """However many there are: what hits both alike is nobody's."""
+    assert says == to_blame(old, new, 0.05)
 
 
 def test_many_thin_routes_are_told_in_a_few_words() -> None:
