@@ -123,7 +123,7 @@ class Hold(msgspec.Struct, frozen=True):
                 return Finding(Outcome.FAIL, f"{self._seen(measure)}: worse by more than {self._points}")
         old, new = (wealth.reached(rate) for wealth in self.ill)
         if new:
-            both = "both slots are, so the release is not to blame"
+            both = "both slots fail, so the release is not to blame"
             why = both if old else "that the old slot is better is not sure yet"
             return Finding(Outcome.INCONCLUSIVE, f"{found}: over {allowed}; {why}", self._needed(Measure.FAILED))
         return self._passed()

@@ -64,7 +64,7 @@ def _objective(old: Counts, new: Counts, allowed: float, alarms: float) -> Verdi
     words = f"{now:,} of {after:,} failed, in the old slot {was:,} of {before:,}: over the {percent(allowed)} allowed"
     if to_blame(old, new, alarms):
         return Verdict(Outcome.FAIL, f"{words}, and worse than the old slot")
-    both = "both slots are, so the release is not to blame"
+    both = "both slots fail, so the release is not to blame"
     why = both if over(old, allowed, alarms) else "that the old slot is better is not sure"
     return Verdict(Outcome.INCONCLUSIVE, f"{words}; {why}")
 

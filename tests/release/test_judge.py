@@ -41,7 +41,7 @@ def test_exactly_the_requests_said_to_be_needed_are_enough(file: ReleaseFile) ->
             "12 of 750 failed, in the old slot 0 of 750: over the 0.1 % allowed, and worse than the old slot",
         ),
         (Counts(750, 0), Counts(750, 0, 90), Outcome.FAIL, "90 of 750 slow (12 %) in the new slot"),
-        (Counts(700, 50), Counts(700, 50), Outcome.INCONCLUSIVE, "both slots are, so the release is not to blame"),
+        (Counts(700, 50), Counts(700, 50), Outcome.INCONCLUSIVE, "both slots fail, so the release is not to blame"),
         (Counts(750, 0), Counts(744, 6), Outcome.INCONCLUSIVE, "that the old slot is better is not sure"),
         (Counts(100, 0), Counts(100, 0), Outcome.INCONCLUSIVE, "about 150 requests per slot are needed"),
     ],

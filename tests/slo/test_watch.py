@@ -77,7 +77,7 @@ def seen(*blocks: Block) -> Hold:
             Outcome.INCONCLUSIVE,
             (
                 "27 of 450 failed (6 %) in the new slot, 27 of 450 failed (6 %) in the old: over the 0.1 % allowed; "
-                "both slots are, so the release is not to blame"
+                "both slots fail, so the release is not to blame"
             ),
         ),
         (
