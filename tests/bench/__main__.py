@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("app", "generator", "cutover", "switch", "rollback", "killed")
+BENCHES = ("app", "generator", "cutover", "switch", "rollback", "killed", "alarms")
 
 
 def main(names: list[str]) -> None:
