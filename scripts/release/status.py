@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from scripts.release.journal import Holder
-from scripts.release.memory import Role, Run
+from scripts.release.journal import Entry, Holder
+from scripts.release.memory import BACK, Role, Run
 from scripts.release.situation import Phase, Situation
-from scripts.release.slots import Slot
+from scripts.release.slots import Range, Slot
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -18,6 +18,30 @@ class Line(msgspec.Struct, frozen=True):
     version: str
     weight: int  # percent of the users
     state: str  # "ready", "drained", "not ready", "down"
+    replicas: int
+    schema: Range | None  # database levels it works with; None where it does not say
+
+
+class Place(msgspec.Struct, frozen=True):
+    """How far a run has come in its plan: that of the run at work, or that of one which ended before its end."""
+
+    run: str
+    verb: str
+    version: str
+    actor: str
+    step: str  # the one under way, or the next one
+    number: int  # of that step, from 1
+    of: int
+    words: str  # what that step is
+    mend: str  # the command that goes on from there
+
+
+class Deadline(msgspec.Struct, frozen=True):
+    """Something that the first command after its time carries out."""
+
+    what: str
+    until: float  # Unix seconds
+    then: str
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -26,23 +50,34 @@ class Status(msgspec.Struct, frozen=True):
     phase: str
     words: str
     slots: tuple[Line, ...]
+    stage: str  # who reaches the release beside the shares: "shadow", "audience", both, or ""
     warm_until: float | None  # Unix seconds
+    deadlines: tuple[Deadline, ...]
     last: Run | None
     running: Holder | None  # the run that holds the lock now
+    current: Place | None  # where the run at work is
+    unfinished: Place | None  # where a run ended before its plan did
+    newest: Entry | None  # the journal's last line
     drift: str
     next: str
 
 
-def status(now: Situation, holder: Holder | None) -> Status:
+def status(now: Situation, holder: Holder | None, newest: Entry | None = None) -> Status:
     """The situation as data."""
-    lines = tuple(_line(now, slot) for slot in (now.active, now.beside))
+    place = _place(now)
+    at_work = holder is not None and place is not None and place.run == holder.run
     return Status(
         phase=now.phase,
         words=stands(now),
-        slots=lines,
+        slots=tuple(_line(now, slot) for slot in (now.active, now.beside)),
+        stage=_stage(now),
         warm_until=now.memory.warm_until if now.role is Role.WARM else None,
+        deadlines=_deadlines(now),
         last=now.memory.last,
         running=holder,
+        current=place if at_work else None,
+        unfinished=None if holder else place,
+        newest=newest,
         drift=now.drift,
         next="" if holder else next_command(now),
     )
@@ -79,10 +114,19 @@ def next_command(now: Situation) -> str:
         return now.drift[0].upper() + now.drift[1:]
     if now.refused and now.phase in _NEXT:
         return "`primetrade release abort` takes it back: a gate refused it; `primetrade release promote` asks again"
-    if now.phase in _NEXT:
-        return _NEXT[now.phase]
+    if now.memory.waiting:
+        return "`primetrade release approve` goes on with it, `primetrade release abort` takes it back"
+    if now.memory.open and now.memory.open.verb in BACK:
+        return f"`primetrade release resume` ends the {now.memory.open.verb} that was begun"
+    return _NEXT.get(now.phase) or _idle(now)
+
+
+def _idle(now: Situation) -> str:
     if not now.active.running:
         return "`primetrade release rollback` if the other slot is good, otherwise `primetrade local up`"
+    if now.memory.open:
+        begun = f"the {now.memory.open.verb} that was begun"
+        return f"`primetrade release resume` goes on with {begun}, `primetrade release abort` gives it up"
     back = "; `primetrade release rollback` goes back at once" if now.can_roll_back else ""
     return f"`primetrade release deploy VERSION` starts the next release{back}"
 
@@ -95,4 +139,39 @@ def _line(now: Situation, slot: Slot) -> Line:
     if slot.running:
         drained = now.role in (Role.WARM, Role.REJECTED) and slot is now.beside
         state = "ready" if slot.ready else "drained" if drained else "not ready"
-    return Line(slot.name, str(role), slot.version, now.observed.route.weights.of(slot.name), state)
+    weight = now.observed.route.weights.of(slot.name)
+    return Line(slot.name, str(role), slot.version, weight, state, slot.capacity, slot.schema)
+
+
+def _stage(now: Situation) -> str:
+    target = now.observed.route.target
+    return " and ".join(word for word, slot in (("shadow", target.mirror), ("audience", target.first)) if slot)
+
+
+def _place(now: Situation) -> Place | None:
+    found = now.memory.open
+    if found is None:
+        return None
+    number = min(found.done + 1, len(found.steps))
+    step = found.steps[number - 1]
+    return Place(
+        run=found.run,
+        verb=found.verb,
+        version=found.version,
+        actor=found.actor,
+        step=step.kind,
+        number=number,
+        of=len(found.steps),
+        words=step.words,
+        mend="primetrade release approve" if now.memory.waiting else "primetrade release resume",
+    )
+
+
+def _deadlines(now: Situation) -> tuple[Deadline, ...]:
+    found = []
+    if waiting := now.memory.waiting:
+        what = f"approval of {waiting.version} for {waiting.name}"
+        found.append(Deadline(what, waiting.until, "it is taken back"))
+    if now.role in (Role.WARM, Role.REJECTED) and now.memory.warm_until is not None:
+        found.append(Deadline(f"{now.beside.name} is {now.role}", now.memory.warm_until, "it is stopped"))
+    return tuple(found)
