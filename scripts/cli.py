@@ -14,10 +14,10 @@ from scripts.exits import Exit
 NOUNS = {
     "demo": "The main job: the system up, 1,000 requests/s, releases through it, verdict and report.",
     "local": "The embedded system: up, down, status, logs, psql.",
-    "release": "Blue-green releases: init, plan, deploy, status, shift, promote, abort, rollback, history.",
+    "release": "Blue-green releases: plan, deploy, status, promote, rollback, resume, doctor and more.",
     "load": "Load tests: run, report, profiles.",
     "slo": "Targets: show them, check counts against them.",
-    "db": "Data: migrate, seed.",
+    "db": "Data: migrate, backfill, contract, lint, seed.",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scripts.release.cost import seconds_of
 from scripts.release.errors import NeedsPerson, Refused, Unusable
 from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.judge import needs
@@ -15,7 +16,7 @@ from scripts.release.slots import Observed, Release, Slot
 from scripts.release.stages import Terms
 from scripts.release.status import next_command
 from scripts.release.step import Step
-from scripts.release.supply import seconds_of, shortage
+from scripts.release.supply import shortage
 from scripts.release.wayback import plan_back
 
 OLD, NEW = Release("1.0.0", ("shop",), {}), Release("1.1.0", ("shop",), {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -178,65 +177,6 @@ def test_rollback_to_a_warm_slot_that_was_killed_is_refused(local: Local, proces
         with pytest.raises(NeedsPerson, match="no warm slot to roll back to"):
             engine.rollback(local, processes_file, CALLER)
     assert failed(seen) == {}
-
-
-@pytest.fixture
-def primetrade(local: Local, processes_file: ReleaseFile) -> Callable[..., tuple[str, str]]:
-    """The command as a person runs it, on this home and file: its output, once it ended with the code expected."""
-
-    def run(*words: str, code: int = 0) -> tuple[str, str]:
-        options = ["--home", str(local.home), "--file", str(processes_file.path)]
-        command = [sys.executable, "-m", "scripts.cli", "release", *words, *options]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        assert found.returncode == code, found.stderr
-        return found.stdout, found.stderr
-
-    return run
-
-
-def test_the_command_says_what_it_did_and_ends_with_the_code_of_the_table(
-    local: Local, primetrade: Callable[..., tuple[str, str]]
-) -> None:
-    """A plan changes nothing; deploy, status, rollback and history agree with each other."""
-    assert "shift     " in primetrade("plan", "1.1.0", "--rate", "500")[0]
-    assert "requests/s; 1/s come" in primetrade("plan", "1.1.0", "--rate", "1", code=10)[1]
-    assert not local.observe().slots["green"].running
-
-    bad = ("--env", "FAULT_UNREADY=1", "--set", "timeouts.ready=1s", "--until", "preview")
-    assert "was refused by deploy of green" in primetrade("deploy", "1.1.0", *bad, code=7)[1]
-    out, err = primetrade("deploy", "1.1.0", "--until", "preview", "--reason", "ticket 7", "--json")
-    assert msgspec.json.decode(out)["words"].endswith("1.1.0 on green is preview")
-    assert err.count("analysis of green: pass") == 1
-    out, _ = primetrade("shift", "--to", "100")
-    assert out.splitlines()[-1] == "1.1.0 on green has all users; 1.0.0 on blue is warm"
-    status = msgspec.json.decode(primetrade("status", "--json")[0])
-    assert (status["phase"], status["last"]["verb"], status["warm_until"] > time.time()) == ("idle", "shift", True)
-    primetrade("rollback")
-    primetrade("rollback", code=6)
-    primetrade("abort", code=1)
-    primetrade("shift", "--to", "101", code=2)
-    runs = re.findall(r"  (deploy|shift|rollback) 1.*: (\w+)$", primetrade("history")[0], re.MULTILINE)
-    assert runs == [("deploy", "reverted"), ("deploy", "done"), ("shift", "done"), ("rollback", "done")]
-
-
-def test_the_second_command_is_locked_out_and_told_by_whom(
-    local: Local, primetrade: Callable[..., tuple[str, str]]
-) -> None:
-    with local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())):
-        _, said = primetrade("deploy", "1.1.0", code=8)
-    assert "bob@desk holds the release lock since 2026-01-01" in said
-
-
-def test_a_release_waits_for_what_changes_the_home(
-    local: Local, processes_file: ReleaseFile, primetrade: Callable[..., tuple[str, str]]
-) -> None:
-    """`local up` and `local down` hold it: no slot is started or stopped under them, and a release may follow."""
-    with home_lock(local.home):
-        said = primetrade("deploy", "1.1.0", "--until", "preview", code=8)[1]
-    assert f"is being changed by another command (process {os.getpid()})" in " ".join(said.split())
-    assert not local.observe().slots["green"].running
-    engine.deploy(local, processes_file, "1.1.0", CALLER, Options(to_preview=True))
-    assert local.observe().slots["green"].running
 
 
 def test_what_changes_the_home_waits_for_a_release(local: Local) -> None:

@@ -1,0 +1,124 @@
+"""The verbs on the way to the users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scripts.commands.release.options import (
+    ERRORS,
+    all_at_once_option,
+    author,
+    caller,
+    chosen,
+    connect,
+    file_option,
+    json_option,
+    place,
+    print_json,
+    show,
+    version,
+)
+from scripts.console import say
+from scripts.exits import Exit, Failed, exits
+
+STARTER = Path(__file__).parents[2] / "release" / "starter.yaml"
+
+
+@click.command()
+@file_option
+@json_option
+@exits(ERRORS)
+def init(path: Path, as_json: bool) -> None:
+    """Write a commented release.yaml to start from; an existing file is never overwritten.
+
+    Example: primetrade release init
+    """
+    try:
+        with path.open("x") as file:
+            file.write(STARTER.read_text())
+    except FileExistsError:
+        raise Failed(f"{path} exists already: edit it, or give another --file", Exit.USAGE) from None
+    except OSError as exc:
+        raise Failed(f"{path} cannot be written: {exc.strerror}; give another --file", Exit.USAGE) from exc
+    if as_json:
+        print_json({"path": str(path)})
+    else:
+        say(f"{path} written: set service, artefact and schema, then `primetrade release plan VERSION`")
+
+
+@click.command()
+@version
+@author
+@place
+def deploy(version: str, env: tuple[str, ...], until: str | None, all_at_once: bool, **where: Any) -> None:
+    """Bring a version to the preview slot and, through its gates, to all users.
+
+    Example: primetrade release deploy 1.1.0 --env LOG_LEVEL=debug --reason "ticket 42"
+    """
+    from scripts.release import engine  # noqa: PLC0415 - `--help` stays fast
+
+    options = chosen(env, until, all_at_once=all_at_once)
+    platform, file = connect(where)
+    show(engine.deploy(platform, file, version, caller(where), options), as_json=where["as_json"])
+
+
+@click.command()
+@click.option("--to", "percent", type=int, required=True, metavar="N", help="Percent of the users, 0 to 100.")
+@author
+@place
+def shift(percent: int, **where: Any) -> None:
+    """Give the release under way N percent of the users: a person's decision, without a gate.
+
+    Example: primetrade release shift --to 25 --reason "trying it on a few"
+    """
+    from scripts.release import engine  # noqa: PLC0415 - as above
+
+    platform, file = connect(where)
+    show(engine.shift(platform, file, percent, caller(where)), as_json=where["as_json"])
+
+
+@click.command()
+@author
+@place
+def approve(**where: Any) -> None:
+    """Say yes where the release waits for a person, and go on with it.
+
+    Example: primetrade release approve --reason "seen in preview, looks right"
+    """
+    from scripts.release import engine  # noqa: PLC0415 - as above
+
+    platform, file = connect(where)
+    show(engine.approve(platform, file, caller(where)), as_json=where["as_json"])
+
+
+@click.command()
+@all_at_once_option
+@author
+@place
+def promote(all_at_once: bool, **where: Any) -> None:
+    """Take the release under way through the rest of its gates to all users.
+
+    Example: primetrade release promote
+    """
+    from scripts.release import engine  # noqa: PLC0415 - as above
+
+    platform, file = connect(where)
+    done = engine.promote(platform, file, caller(where), all_at_once=all_at_once)
+    show(done, as_json=where["as_json"])
+
+
+@click.command()
+@author
+@place
+def resume(**where: Any) -> None:
+    """Go on with the last run that was killed, interrupted or could not decide, forward or back as it went.
+
+    Example: primetrade release resume --reason "the runner was restarted"
+    """
+    from scripts.release import engine  # noqa: PLC0415 - as above
+
+    platform, file = connect(where)
+    show(engine.resume(platform, file, caller(where)), as_json=where["as_json"])

@@ -1,0 +1,162 @@
+"""What the verbs of a release share: their options, how they reach the platform, and how they end."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scripts.console import err, say
+from scripts.exits import Exit, exits
+from scripts.release.errors import (
+    Awaiting,
+    Interrupted,
+    Locked,
+    NeedsPerson,
+    ReleaseError,
+    Reverted,
+    Terminated,
+    Undecided,
+    Unusable,
+)
+
+if TYPE_CHECKING:  # the verbs import what they need when they run, so that `--help` stays fast
+    from scripts.release.engine import Caller, Done, Options
+    from scripts.release.file import ReleaseFile
+    from scripts.release.local import Local
+    from scripts.release.step import Step
+
+ERRORS: dict[type[Exception], Exit] = {
+    ReleaseError: Exit.ERROR,
+    Unusable: Exit.USAGE,
+    Locked: Exit.LOCKED,
+    NeedsPerson: Exit.NEEDS_PERSON,
+    Reverted: Exit.REVERTED,
+    Undecided: Exit.INCONCLUSIVE,
+    Awaiting: Exit.AWAITING_APPROVAL,
+    Interrupted: Exit.INTERRUPTED,
+    Terminated: Exit.TERMINATED,
+}
+
+Verb = Callable[..., Any]
+
+file_option = click.option(
+    "--file", "path", type=click.Path(dir_okay=False, path_type=Path), default="release.yaml", show_default=True
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
+all_at_once_option = click.option("--all-at-once", is_flag=True, help="One step of 100 % instead of the file's steps.")
+
+
+def place(verb: Verb) -> Verb:
+    """The options that say which service is meant, and where it runs; and the exit codes."""
+    for option in (
+        file_option,
+        click.option("--platform", type=click.Choice(["local"]), help="Override the file's platform."),
+        click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value of the file."),
+        click.option(
+            "--home",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Home of the local system. Default: $PRIMETRADE_LOCAL, or .local in the repository.",
+        ),
+        json_option,
+    ):
+        verb = option(verb)
+    return exits(ERRORS)(verb)
+
+
+def author(verb: Verb) -> Verb:
+    """The options of what goes into the journal."""
+    verb = click.option("--reason", default="", help="Why; kept in the journal.")(verb)
+    return click.option("--actor", default=_me, help="Who; kept in the journal. Default: user@host.")(verb)
+
+
+def version(verb: Verb) -> Verb:
+    """What is deployed, and how far."""
+    for option in (
+        all_at_once_option,
+        click.option("--until", type=click.Choice(["preview"]), help="Stop behind the analysis gate, without users."),
+        click.option("--env", multiple=True, metavar="KEY=VALUE", help="Laid over the environment of the file."),
+        click.argument("version"),
+    ):
+        verb = option(verb)
+    return verb
+
+
+def _me() -> str:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):  # a user without a name, as in a container
+        return f"uid {os.getuid()}@{socket.gethostname()}"
+
+
+def chosen(env: Sequence[str], until: str | None, *, all_at_once: bool) -> Options:
+    """The options of a deploy. Raises Unusable for an --env that is not KEY=VALUE."""
+    from scripts.release.engine import Options  # noqa: PLC0415 - `--help` stays fast
+
+    for word in env:
+        if "=" not in word or word.startswith("="):
+            raise Unusable(f"--env {word}: write KEY=VALUE")
+    return Options(dict(word.split("=", 1) for word in env), until == "preview", all_at_once)
+
+
+def connect(where: dict[str, Any]) -> tuple[Local, ReleaseFile]:
+    """The platform and the release file that the options name. Raises Unusable."""
+    from scripts.local.state import default_home  # noqa: PLC0415 - as above
+    from scripts.release.file import read_release_file  # noqa: PLC0415 - as above
+    from scripts.release.local import Local  # noqa: PLC0415 - as above
+    from slo.yamlfile import YamlFileError  # noqa: PLC0415 - as above
+
+    overrides = tuple(where["overrides"])
+    if where["platform"]:
+        overrides += (f"platform={where['platform']}",)
+    try:
+        file = read_release_file(where["path"], overrides)
+    except YamlFileError as exc:
+        raise Unusable(str(exc)) from exc
+    home = where["home"]
+    return Local(home.resolve() if home else default_home(), file), file
+
+
+def caller(where: dict[str, Any]) -> Caller:
+    """Who runs the verb; its progress is told a line at a time."""
+    from scripts.release.engine import Caller  # noqa: PLC0415 - as above
+    from scripts.release.run import utc  # noqa: PLC0415 - as above
+
+    tell = _tell(as_json=where["as_json"])
+
+    def on_event(at: float, kind: str, label: str, detail: str) -> None:
+        tell(f"{utc(at)[11:23]}  {kind:<9} {label}" + (f": {detail}" if detail else ""))
+
+    def on_step(step: Step) -> None:
+        tell(f"{'':14}{step.kind:<9} {step.words}")
+
+    def on_plan(steps: Sequence[Step]) -> None:
+        tell(f"{len(steps)} steps: " + " → ".join(step.kind for step in steps))
+
+    return Caller(where["actor"], where["reason"], on_event, on_plan, on_step)
+
+
+def _tell(*, as_json: bool) -> Callable[[str], None]:
+    return (lambda line: err.print(line, markup=False, soft_wrap=True)) if as_json else say
+
+
+def show(done: Done, *, as_json: bool) -> None:
+    """How a verb ended well."""
+    if as_json:
+        print_json(done)
+        return
+    for cut in done.cut_overs:
+        say(f"{cut.weights}: probes saw it {(cut.seen - cut.written) * 1000:.0f} ms after the write")
+    say(done.words)
+
+
+def print_json(value: object) -> None:
+    """One document, indented for people who read it all the same."""
+    import msgspec  # noqa: PLC0415 - as above
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value)))
