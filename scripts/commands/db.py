@@ -13,7 +13,7 @@ import msgspec
 
 from app.maintenance import Busy, MigrationError
 from loadtest.errors import LoadError
-from scripts.commands.release import _connect, _where, _who
+from scripts.commands.release.options import author, connect, place
 from scripts.console import err, out, say
 from scripts.db.lint import LintError
 from scripts.exits import Exit, Failed, exits
@@ -115,8 +115,8 @@ def backfill(  # noqa: PLR0913  # one parameter an option
 @command.command()
 @database_url_option
 @click.option("--no-slots", is_flag=True, help="No release runs on this database: ask none, write no release journal.")
-@_who
-@_where
+@author
+@place
 @exits(ERRORS)
 def contract(database_url: str | None, no_slots: bool, **where: Any) -> None:
     """Apply the next contract step, which removes or forbids an old shape.
@@ -131,7 +131,7 @@ def contract(database_url: str | None, no_slots: bool, **where: Any) -> None:
     from scripts.db.progress import shown  # noqa: PLC0415  # as above
 
     try:
-        platform = None if no_slots else _connect(where)[0]
+        platform = None if no_slots else connect(where)[0]
     except Unusable as exc:
         raise Unusable(f"{exc}; or say --no-slots and --database-url if no release runs on the database") from exc
     url = _url_without_slots(database_url, where["home"]) if platform is None else platform.state.database_url
