@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from scripts.release.errors import Awaiting, Fenced, NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
 from scripts.release.gates.verdict import GateFailed, GateOpen
 from scripts.release.memory import BACK, remember
+from scripts.release.notify import Event
 from scripts.release.platform import Platform
 from scripts.release.run import Run
 from scripts.release.signals import Stopped
@@ -38,9 +39,11 @@ def carry_out(run: Run, steps: tuple[Step, ...], release: Release | None) -> Non
             _revert(run, step, str(exc))
     except Awaiting as exc:
         _wait(run, step)
+        run.tell(Event.WAITING, str(exc), slot=step.slot)
         raise Awaiting(f"{exc}. {_state(run)}") from exc
     except GateOpen as exc:
         run.note("failed", step, outcome="inconclusive", words=str(exc))
+        run.tell(Event.GATE_INCONCLUSIVE, str(exc), outcome="inconclusive", slot=step.slot)
         raise Undecided(f"the {step.kind} gate of {step.slot} cannot decide: {exc}. {_state(run)}") from exc
 
 
@@ -71,6 +74,7 @@ def _revert(run: Run, step: Step, why: str) -> None:
     verb = run.verb
     try:
         run.note("failed", step, outcome="fail", words=why)
+        run.tell(Event.GATE_FAILED, why, outcome="fail", slot=step.slot)
         run.verb = "revert"
         now = situation(run.seen(), remember(run.platform.journal.read()))
         run.event("refused", f"{run.version} refused by {step.kind}", why)
@@ -79,7 +83,9 @@ def _revert(run: Run, step: Step, why: str) -> None:
         run.note("turn", plan=steps, words=why)
         for back in steps:
             _one(run, back, None)
-        stood = stands(situation(run.seen(), remember(run.platform.journal.read())))
+        now = situation(run.seen(), remember(run.platform.journal.read()))
+        stood = stands(now)
+        run.tell(Event.REVERTED, why, outcome="reverted", slot=step.slot, target=str(now.observed.route.target))
     except (GateFailed, GateOpen, ReleaseError) as exc:
         raise NeedsPerson(
             f"{run.version} was refused by {step.kind} of {step.slot} ({why}), and going back failed: {exc}. "
@@ -105,6 +111,14 @@ _OUTCOMES: dict[type[ReleaseError], str] = {
     Undecided: "inconclusive",
     NeedsPerson: "needs a person",
     Refused: "refused",
+}
+
+
+_ENDS = {
+    "interrupted": Event.INTERRUPTED,
+    "terminated": Event.INTERRUPTED,
+    "needs a person": Event.ERROR,
+    "error": Event.ERROR,
 }
 
 
@@ -138,6 +152,8 @@ def told(run: Run) -> Iterator[None]:
 
 def _ended(run: Run, outcome: str, words: str) -> None:
     run.signals.ignore()  # a second ctrl-C must not hide what the first one left
+    if run.begun and outcome in _ENDS:
+        run.tell(_ENDS[outcome], words, outcome=outcome)
     if run.begun:  # what was refused before it began changed nothing, and is no history
         with suppress(ReleaseError):  # a full disk must not hide how the run ended
             run.note("end", outcome=outcome, words=words, target=run.platform.observe().route.target)

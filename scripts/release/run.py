@@ -12,6 +12,7 @@ from scripts.release.errors import ReleaseError, RouteMoved
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Entry, Phase
 from scripts.release.memory import BACK
+from scripts.release.notify import Event, Notice, Notifier
 from scripts.release.platform import Platform
 from scripts.release.route import Target, Weights
 from scripts.release.signals import Signals
@@ -61,6 +62,7 @@ class Run:
     cut_overs: list[CutOver] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
     evidence: Hold | None = None  # against the release, from gate to gate
+    notifier: Notifier | None = None
 
     def note(  # noqa: PLR0913 - an entry has as many parts
         self,
@@ -104,6 +106,26 @@ class Run:
             until=at + self.file.settings.warm if step and step.kind is Kind.WARM else until,
         )
         self.platform.journal.append(entry)
+
+    def tell(self, event: Event, words: str = "", *, outcome: str = "", slot: str = "", target: str = "") -> None:
+        """Notify the receivers of release.yaml; waits for nobody."""
+        if self.notifier:
+            notice = Notice(
+                event=event,
+                service=self.file.settings.service,
+                platform=self.platform.name,
+                verb=self.verb,
+                run=self.id,
+                version=self.version,
+                slot=slot,
+                actor=self.actor,
+                reason=self.reason,
+                target=target,
+                outcome=outcome,
+                words=words,
+                time=utc(self.platform.now()),
+            )
+            self.notifier.send(notice)
 
     def event(self, kind: str, label: str, detail: str = "", at: float | None = None) -> None:
         """Tell the caller that something happened to the system."""

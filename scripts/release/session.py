@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
 
 from scripts.release.carry import carry_out, look, told
 from scripts.release.deadlines import due
-from scripts.release.errors import Undecided
+from scripts.release.errors import Undecided, Unusable
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
 from scripts.release.memory import BACK
+from scripts.release.notify import Event, Notifier, missing
 from scripts.release.platform import Platform
 from scripts.release.run import CutOver, OnEvent, Run, utc
 from scripts.release.situation import Phase, Situation
@@ -66,6 +68,8 @@ def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, plan
 
     The way back is open whatever is overdue: a rollback still finds the warm slot whose time is over.
     """
+    if name not in BACK and (lacks := missing(file.settings.notify, os.environ)):
+        raise Unusable(f"{lacks[0]}. Nothing was changed")
     run_id = secrets.token_hex(4)
     holder = Holder(caller.actor, run_id, name, utc(platform.now()), os.getpid())
     with platform.lock(holder) as fence:
@@ -81,7 +85,7 @@ def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, plan
             on_step=caller.on_step,
             token="",
         )
-        with run.signals.caught(), told(run):
+        with run.signals.caught(), _notified(run), told(run):
             now = _adopted(run)
             overdue = [] if name in BACK else _overdue(run, now)
             if overdue:
@@ -96,17 +100,36 @@ def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, plan
             return Done(run_id, stands(look(platform)), tuple(run.cut_overs), tuple(run.verdicts))
 
 
+@contextmanager
+def _notified(run: Run) -> Iterator[None]:
+    """Tell the receivers, and wait a little for them in the end: what they did not take is said, and no more."""
+    run.notifier = Notifier(run.file.settings.notify, os.environ)
+    try:
+        yield
+    finally:
+        run.signals.ignore()  # the run is over; ctrl-C ends no more than this
+        for words in run.notifier.close():
+            run.event("note", "not told", words)
+
+
 def _carry(run: Run, now: Situation, plan: Plan) -> None:
     run.verb, run.token = plan.verb, now.observed.route.token
     run.version, run.release = plan.subject or _subject(now, plan.release)
     run.begun = True
     words = plan.words or " → ".join(step.kind for step in plan.steps)
     run.note("begin", words=words, plan=plan.steps, spec=plan.release)
+    run.tell(Event.STARTED, words, target=str(now.observed.route.target))
     if plan.approves:
         run.note("approve", name=plan.approves, words=run.reason)
     carry_out(run, plan.steps, plan.release)
     now = look(run.platform)
-    run.note("end", outcome="done", words=stands(now), target=now.observed.route.target)
+    target = now.observed.route.target
+    run.note("end", outcome="done", words=stands(now), target=target)
+    if run.verb in BACK:
+        event = Event.REVERTED if run.verb == "revert" else Event.ROLLED_BACK
+        run.tell(event, stands(now), outcome="done", slot=now.active.name, target=str(target))
+    elif target.sole and now.active.digest == run.release:
+        run.tell(Event.PROMOTED, stands(now), outcome="done", slot=now.active.name, target=str(target))
 
 
 def _overdue(run: Run, now: Situation) -> list[str]:
