@@ -1,0 +1,109 @@
+"""The gates that ask the slots themselves, on real processes behind a real Envoy, while users send requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scripts.release import engine
+from scripts.release.engine import Caller, Options
+from scripts.release.errors import Reverted
+from scripts.release.file import ReleaseFile, read_release_file
+from scripts.release.local import Local
+from scripts.release.route import Weights
+from tests.local.traffic import keep_alive_load
+
+CALLER = Caller("ann@laptop")
+PREVIEW = Options(to_preview=True)
+
+
+@pytest.fixture
+def gated(processes_file: ReleaseFile) -> Callable[[str], ReleaseFile]:
+    """The release file of the processes with one gate more."""
+
+    def read(gate: str) -> ReleaseFile:
+        path = processes_file.path
+        path.write_text(path.read_text().replace("gates:\n", f"gates:\n  {gate}\n"))
+        return read_release_file(path)
+
+    return read
+
+
+# Of the twin's answers, `began` and the id of a request change by themselves.
+SAME = "comparison: {requests: [{path: /health}], ignore: [version, slot, pid], repeat: 5, latency_ms: 150}"
+
+
+def test_slots_that_answer_alike_pass_a_comparison_under_load(
+    local: Local, gated: Callable[[str], ReleaseFile]
+) -> None:
+    with keep_alive_load(local.state, pause_s=0.01) as seen:
+        done = engine.deploy(local, gated(SAME), "1.1.0", CALLER, PREVIEW)
+    assert done.verdicts[1].startswith("comparison: pass, ")
+    assert "ignore it by name" in done.verdicts[1]
+    assert {each.status for each in seen} == {200}
+
+
+@pytest.mark.parametrize(
+    ("gate", "env", "says"),
+    [
+        (SAME, {"FAULT_LATENCY_MS": "400"}, "GET /health: median"),
+        (SAME.replace("version, ", ""), {}, 'version: "1.0.0" became "1.1.0"'),
+    ],
+    ids=["late", "different"],
+)
+def test_slots_that_do_not_are_told_apart_before_a_user_reaches_the_new_one(
+    local: Local, gated: Callable[[str], ReleaseFile], gate: str, env: dict[str, str], says: str
+) -> None:
+    file = gated(gate)
+    with keep_alive_load(local.state, pause_s=0.01) as seen, pytest.raises(Reverted) as refused:
+        engine.deploy(local, file, "1.1.0", CALLER, Options(env=env))
+    assert says in str(refused.value)
+    assert {(each.status, each.slot) for each in seen} == {(200, "blue")}
+    assert local.tally()["green"].requests == 0
+
+
+ASKS = """
+import json, os, sys, urllib.request
+headers = dict(line.split(": ") for line in os.environ["PREVIEW_HEADERS"].splitlines())
+def slot(**sent):
+    request = urllib.request.Request(os.environ["EDGE_URL"] + "/health", headers=sent)
+    return json.load(urllib.request.urlopen(request, timeout=5))["slot"]
+told = {name: os.environ[name] for name in ("SLOT", "OLD_SLOT", "VERSION", "OLD_VERSION", "RELEASE_RUN")}
+print(json.dumps({**told, "preview": slot(**headers), "users": slot()}))
+"""
+
+
+def test_a_command_reaches_the_new_slot_before_users_do(
+    local: Local, gated: Callable[[str], ReleaseFile], tmp_path: Path
+) -> None:
+    """By the headers it is given; without them it is answered as a user is."""
+    (tmp_path / "asks.py").write_text(ASKS)
+    file = gated('commands: [{name: asks, run: ["{python}", asks.py], limit: 20s}]')
+    done = engine.deploy(local, file, "1.1.0", CALLER, PREVIEW)
+    verdict = next(words for words in done.verdicts if words.startswith("command asks: pass"))
+    assert json.loads(verdict.split(" said: ")[1]) == {
+        "SLOT": "green",
+        "OLD_SLOT": "blue",
+        "VERSION": "1.1.0",
+        "OLD_VERSION": "1.0.0",
+        "RELEASE_RUN": done.run,
+        "preview": "green",
+        "users": "blue",
+    }
+
+
+def test_a_command_after_the_bake_brings_users_back_and_loses_none(
+    local: Local, gated: Callable[[str], ReleaseFile]
+) -> None:
+    file = gated('commands: [{name: ours, run: [sh, -c, "echo too dear; exit 1"], limit: 20s, at: bake}]')
+    with (
+        keep_alive_load(local.state, pause_s=0.01) as seen,
+        pytest.raises(Reverted, match=r"command of green: .*too dear.*its users were brought back"),
+    ):
+        engine.deploy(local, file, "1.1.0", CALLER)
+    assert {each.status for each in seen} == {200}
+    assert {each.slot for each in seen} == {"blue", "green"}
+    assert local.observe().route.weights == Weights(100, 0)
