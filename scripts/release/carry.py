@@ -63,7 +63,7 @@ def _one(run: Run, step: Step, release: Release | None) -> None:
             said = act(run, step, release)
     check = CHECKS.get(step.kind)
     words = (check(run, step) if check else "") or said or step.words
-    level = run.file.settings.schema.max if step.kind is Kind.EXPAND else None
+    level = run.level if step.kind is Kind.EXPAND else None
     schema = run.platform.observe().slots[step.slot].schema if step.kind is Kind.PARITY else None
     outcome = "pass" if step.kind in GATES else ""
     run.note("done", step, outcome=outcome, words=words, level=level, schema=schema)

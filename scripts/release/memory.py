@@ -106,6 +106,8 @@ def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
     match entry.phase, entry.step:
         case "adopt", _ if entry.target:
             found = _adopted(memory, entry, entry.target)
+        case "begin", "contract" if entry.level is not None:  # once begun, its shape may be gone
+            found = {"level": max(memory.level or 0, entry.level)}
         case "begin", _ if entry.spec:
             found = {"known": {**memory.known, entry.release: entry.spec}}
         case "intent", "shift" if entry.target:
@@ -148,8 +150,8 @@ def _deploying(memory: Memory, entry: Entry) -> dict[str, object]:
 def _done(memory: Memory, entry: Entry) -> dict[str, object]:
     found: dict[str, object] = {}
     match entry.step:
-        case "expand" | "contract":
-            found = {"level": entry.level if entry.level is not None else memory.level}
+        case "expand" | "contract" if entry.level is not None:
+            found = {"level": max(memory.level or 0, entry.level)}
         case "deploy":
             starts = {**memory.starts, entry.release: entry.at - memory.began} if memory.began else memory.starts
             ran = {**memory.ran, entry.slot: entry.release}

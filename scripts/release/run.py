@@ -11,7 +11,7 @@ import msgspec
 from scripts.release.errors import ReleaseError, RouteMoved
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Entry, Phase
-from scripts.release.memory import BACK
+from scripts.release.memory import BACK, remember
 from scripts.release.notify import Event, Notice, Notifier
 from scripts.release.platform import Platform
 from scripts.release.route import Target, Weights
@@ -106,6 +106,11 @@ class Run:
             until=at + self.file.settings.warm if step and step.kind is Kind.WARM else until,
         )
         self.platform.journal.append(entry)
+
+    @property
+    def level(self) -> int:
+        """What every slot with users must work with: the level expand leads to, or a higher one that contract left."""
+        return max(self.file.settings.schema.max, remember(self.platform.journal.read()).level or 0)
 
     def tell(self, event: Event, words: str = "", *, outcome: str = "", slot: str = "", target: str = "") -> None:
         """Notify the receivers of release.yaml; waits for nobody."""

@@ -73,7 +73,7 @@ def _gains(run: Run, had: Target, has: Target, slot: str) -> bool:
 def _preflight(run: Run, step: Step) -> str:
     """The live build must work with the schema that expand leads to: it goes on serving meanwhile."""
     live = run.observe().slots[other(step.slot)]
-    level = run.file.settings.schema.max
+    level = run.level
     if live.running and live.schema and not live.schema.min <= level <= live.schema.max:
         raise Refused(
             f"{live.name} serves {live.version}, which works with schema levels {live.schema.min} to "
@@ -109,11 +109,11 @@ def _parity(run: Run, step: Step) -> str:
     _ready(run, step)
     slots = _speaking(run, step)
     new = slots[step.slot]
-    wanted = run.file.settings.schema.range
-    if new.schema and not new.schema.min <= wanted.max <= new.schema.max:
+    level = run.level
+    if new.schema and not new.schema.min <= level <= new.schema.max:
         raise GateFailed(
             f"{new.version} works with schema levels {new.schema.min} to {new.schema.max}, "
-            f"but the database is brought to {wanted.max}"
+            f"but the database is brought to {level}"
         )
     if new.capacity < step.replicas:
         raise GateFailed(f"{new.name} runs {new.capacity} replicas, {step.replicas} are wanted; their log: {new.log}")

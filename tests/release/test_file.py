@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_our_own_file_is_usable_and_agrees_with_the_application() -> None:
-    """The schema range it declares is the one the code of this commit has."""
+    """The level that expand leads to is one the code of this commit works with."""
     file = read_release_file(ROOT / "release.yaml")
-    assert (file.settings.schema.min, file.settings.schema.max) == (schema.MIN, schema.MAX)
+    assert file.settings.schema.min == schema.MIN <= file.settings.schema.max <= schema.MAX
     assert (file.latency_ms, pytest.approx(file.failure_share)) == (200, 0.001)
 
 
