@@ -24,7 +24,7 @@ from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
 from scripts.release.local import Local
 from scripts.release.route import Weights
-from tests.local.traffic import keep_alive_load, until
+from tests.local.traffic import keep_alive_load
 
 CALLER = Caller("ann@laptop")
 CHANGES = ["deploy", "shift", "approve", "promote", "abort", "rollback", "resume", "reap", "unlock"]
@@ -159,15 +159,27 @@ def test_an_approval_is_waited_for_and_recorded(local: Local, primetrade: Comman
     assert (approved.actor, approved.reason) == ("bob@desk", "looks right")
 
 
+@contextmanager
+def half_way(local: Local, line: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A deploy that holds with half of the users on the new slot; it is gone when the block ends."""
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL) as run:
+        try:
+            deadline = time.monotonic() + 60
+            while local.observe().route.weights != Weights(50, 50):
+                assert (run.poll(), time.monotonic() < deadline) == (None, True)
+                time.sleep(0.05)
+            yield run
+        finally:
+            run.kill()
+
+
 @pytest.mark.faults
 def test_a_killed_release_is_diagnosed_and_gone_on_with(
     local: Local, words: Callable[..., list[str]], primetrade: Command
 ) -> None:
     """status, doctor and resume see the same: a run that nobody ended, with half of the users on it."""
     with keep_alive_load(local.state, pause_s=0.01) as seen:
-        line = words("deploy", "1.1.0", "--set", "hold.duration=5s")
-        with subprocess.Popen(line, stdout=subprocess.DEVNULL) as run:
-            until(lambda: local.observe().route.weights == Weights(50, 50), "half of the users are on it")
+        with half_way(local, words("deploy", "1.1.0", "--set", "hold.duration=5s")) as run:
             run.kill()
         assert "`primetrade release resume` goes on" in primetrade("status")[0]
         out, _ = primetrade("doctor", "--json", code=6)
@@ -183,20 +195,21 @@ def test_a_killed_release_is_diagnosed_and_gone_on_with(
 def test_a_stuck_run_loses_its_lock_and_writes_nothing_more(
     local: Local, words: Callable[..., list[str]], primetrade: Command
 ) -> None:
-    """It is stopped, not dead: the kernel keeps its lock, and it wakes up in the middle of somebody else's release."""
-    with keep_alive_load(local.state, pause_s=0.01):
-        line = words("deploy", "1.1.0", "--set", "hold.duration=5s")
-        with subprocess.Popen(line, stdout=subprocess.DEVNULL) as run:
-            until(lambda: local.observe().route.weights == Weights(50, 50), "half of the users are on it")
-            run.send_signal(signal.SIGSTOP)
-            primetrade("abort", code=8)
-            assert "primetrade release unlock" in primetrade("doctor", code=6)[0]
-            assert "was taken from run" in primetrade("unlock", "--force", "--reason", "it hangs")[0]
-            primetrade("abort")
-            before = local.journal.read()
-            run.send_signal(signal.SIGCONT)
-            assert run.wait(60) in (6, 8)  # it finds the route moved, or its lock gone, whichever it looks at first
-    assert before == local.journal.read()
+    """It is stopped, not dead: the kernel keeps its lock, and it wakes up after somebody else has cleared away."""
+    with (
+        keep_alive_load(local.state, pause_s=0.01) as seen,
+        half_way(local, words("deploy", "1.1.0", "--set", "hold.duration=5s")) as run,
+    ):
+        run.send_signal(signal.SIGSTOP)
+        primetrade("abort", code=8)
+        assert "primetrade release unlock" in primetrade("doctor", code=6)[0]
+        assert "was taken from run" in primetrade("unlock", "--force", "--reason", "it hangs")[0]
+        primetrade("abort")
+        before = local.journal.read()
+        run.send_signal(signal.SIGCONT)
+        assert run.wait(60) in (6, 8)  # it finds the route moved, or its lock gone, whichever it looks at first
+        assert before == local.journal.read()
+    assert {200} == {each.status for each in seen}
     assert local.observe().route.weights == Weights(100, 0)
 
 

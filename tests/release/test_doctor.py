@@ -25,7 +25,7 @@ from scripts.release.slots import Finding, Range
 from scripts.release.twin import Behaviour, Twin
 from tests.release.killing import killed_behind
 
-RELEASE = Path(__file__).parents[2] / "scripts" / "release"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 BLUE = Weights(100, 0)
 CALLER = Caller("ann@laptop", "ticket 7")
 
@@ -287,8 +287,8 @@ def test_what_the_platform_finds_is_passed_on(twin: Twin, file: ReleaseFile, mon
 
 
 def messages() -> Iterator[str]:
-    """Every text of the engine, with X for what is put in when it runs."""
-    for path in sorted(RELEASE.rglob("*.py")):
+    """Every text of the engine and its verbs, with X for what is put in when it runs."""
+    for path in sorted([*SCRIPTS.glob("release/**/*.py"), *SCRIPTS.glob("commands/release/*.py")]):
         nodes = list(ast.walk(ast.parse(path.read_text())))
         joined = [node for node in nodes if isinstance(node, ast.JoinedStr)]
         parts = {id(part) for node in joined for part in node.values}
@@ -296,7 +296,7 @@ def messages() -> Iterator[str]:
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
         texts = (node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in parts)
         yield from (text for text in texts if isinstance(text, str))
-    yield (RELEASE / "starter.yaml").read_text()
+    yield (SCRIPTS / "release" / "starter.yaml").read_text()
 
 
 def named() -> list[str]:
