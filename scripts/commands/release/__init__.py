@@ -7,9 +7,6 @@ import click
 from scripts.commands.release.back import abort, reap, rollback, unlock
 from scripts.commands.release.forward import STARTER, approve, deploy, init, promote, resume, shift
 from scripts.commands.release.looking import doctor, history, plan, status
-from scripts.commands.release.options import author, connect, place
-
-_connect, _where, _who = connect, place, author
 
 __all__ = ["STARTER", "command"]
 
