@@ -12,6 +12,7 @@ from scripts.release.carry import look
 from scripts.release.cold import plan_cold
 from scripts.release.errors import Refused
 from scripts.release.file import ReleaseFile, Word
+from scripts.release.gates.table import refuse_lacking
 from scripts.release.judge import needs
 from scripts.release.memory import Role
 from scripts.release.plan import Wanted, plan_deploy, plan_promote, plan_shift
@@ -60,9 +61,11 @@ def deploy(platform: Platform, file: ReleaseFile, version: str, caller: Caller, 
 
 
 def preview_plan(platform: Platform, file: ReleaseFile, version: str, options: Options) -> tuple[Step, ...]:
-    """The steps that `deploy` would take now. Raises Refused or NeedsPerson where it would refuse to begin."""
+    """The steps that `deploy` would take now. Raises Refused, NeedsPerson or Unusable where it would not begin."""
     now = look(platform)
-    return _deployment(file, version, options)(now, now.memory.fence + 1).steps
+    steps = _deployment(file, version, options)(now, now.memory.fence + 1).steps
+    refuse_lacking(file, steps)
+    return steps
 
 
 def promote(platform: Platform, file: ReleaseFile, caller: Caller, *, all_at_once: bool = False) -> Done:

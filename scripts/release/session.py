@@ -14,6 +14,7 @@ from scripts.release.carry import carry_out, look, told
 from scripts.release.deadlines import due
 from scripts.release.errors import Undecided, Unusable
 from scripts.release.file import ReleaseFile
+from scripts.release.gates.table import refuse_lacking
 from scripts.release.journal import Holder
 from scripts.release.memory import BACK
 from scripts.release.notify import Event, Notifier, missing
@@ -93,6 +94,7 @@ def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, plan
             plan = planner(now, fence)
             if not plan.steps:
                 return Done(run_id, "; ".join(overdue) or f"nothing to do: {stands(now)}")
+            refuse_lacking(file, plan.steps)
             caller.on_plan(plan.steps)
             if not plan.forced:
                 _refuse_shortage(platform, plan.steps)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scripts.release import engine
-from scripts.release.engine import Caller
-from scripts.release.errors import Awaiting, ReleaseError, Reverted, RouteMoved, Undecided
+from scripts.release.engine import Caller, Options
+from scripts.release.errors import Awaiting, ReleaseError, Reverted, RouteMoved, Undecided, Unusable
 from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.gates.table import GATES, judge
 from scripts.release.gates.verdict import GateFailed, GateOpen
@@ -193,6 +193,22 @@ def test_a_comparison_that_lacks_a_variable_is_an_error_and_tells_no_secret(
     monkeypatch.delenv("SHOP_TOKEN")
     found = asked(preview, comparing, Kind.COMPARISON)
     assert (found.outcome, "SHOP_TOKEN is not set" in found.words) == (Outcome.ERROR, True)
+
+
+def test_a_variable_that_is_missing_is_known_before_anything_begins(
+    twin: Twin, comparing: ReleaseFile, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan says so too; what asks no gate, as the way back, needs none."""
+    engine.deploy(twin, comparing, "1.1.0", caller)
+    monkeypatch.delenv("SHOP_TOKEN")
+    twin.calls.clear()
+    with pytest.raises(Unusable, match="SHOP_TOKEN is not set"):
+        engine.deploy(twin, comparing, "1.2.0", caller)
+    with pytest.raises(Unusable, match="SHOP_TOKEN is not set"):
+        engine.preview_plan(twin, comparing, "1.2.0", Options())
+    assert twin.calls == []
+    engine.rollback(twin, comparing, caller)
+    assert twin.current.weights == Weights(100, 0)
 
 
 def test_a_release_whose_answers_differ_is_refused_before_its_first_user(

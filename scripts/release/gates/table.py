@@ -5,10 +5,12 @@ It raises only what ends the run itself: the route moved, a person is asked, a s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from scripts.release.errors import ReleaseError
+from scripts.release.errors import ReleaseError, Unusable
+from scripts.release.file import ReleaseFile
 from scripts.release.gates.analysis import analysis
 from scripts.release.gates.approval import approval
 from scripts.release.gates.command import command
@@ -43,3 +45,10 @@ def judge(run: Run, step: Step) -> str:
             raise
         verdict = Verdict(Outcome.ERROR, str(exc))
     return settle(run, step, verdict)
+
+
+def refuse_lacking(file: ReleaseFile, steps: Sequence[Step]) -> None:
+    """No plan is begun whose gates would miss a variable or a program in the middle. Raises Unusable."""
+    asks = any(step.kind in (Kind.COMPARISON, Kind.COMMAND) for step in steps)
+    if asks and (lacks := file.lacking(os.environ)):
+        raise Unusable(f"{lacks[0]}. Nothing was changed")
