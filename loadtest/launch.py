@@ -168,9 +168,14 @@ def launch(config: RunConfig) -> LoadRun:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
     if config.background:
-        with contextlib.suppress(OSError):  # a kernel that does not schedule sessions as groups
-            Path(f"/proc/{process.pid}/autogroup").write_text("10", "ascii")
+        give_way(process.pid)
     return LoadRun(config, process)
+
+
+def give_way(pid: int) -> None:
+    """Let everything else on this machine go before the session of this process."""
+    with contextlib.suppress(OSError):  # a kernel that does not schedule sessions as groups
+        Path(f"/proc/{pid}/autogroup").write_text("10", "ascii")
 
 
 def read_recording(run_dir: Path) -> Recording:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from loadtest.launch import give_way
 from scripts.release.errors import ReleaseError
 
 LIMIT_S = 900.0  # index builds of big tables are the slow part
@@ -20,20 +21,29 @@ def expand(command: Sequence[str], directory: Path, env: Mapping[str, str]) -> s
     """
     argv = [sys.executable if word == "{python}" else word for word in command]
     try:
-        found = subprocess.run(
+        with subprocess.Popen(
             argv,
             cwd=directory,
             env={**os.environ, **env},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=LIMIT_S,
-            check=False,
             start_new_session=True,  # ctrl-C waits for the end of a migration
-        )
+        ) as process:
+            give_way(process.pid)  # its imports must not cost the live slot's users their answers
+            said = _said(process)
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise ReleaseError(f"schema.expand could not be run: {exc}; run it by hand, then deploy again") from exc
-    said = (found.stdout + found.stderr).strip().splitlines() or [""]
-    if found.returncode:
+    if process.returncode:
         ending = "\n".join(f"  {line}" for line in said[-5:])
-        raise ReleaseError(f"schema.expand ended with {found.returncode}; no slot was touched:\n{ending}\n")
+        raise ReleaseError(f"schema.expand ended with {process.returncode}; no slot was touched:\n{ending}\n")
     return said[-1]
+
+
+def _said(process: subprocess.Popen[str]) -> list[str]:
+    try:
+        out, err = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return (out + err).strip().splitlines() or [""]

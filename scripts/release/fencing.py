@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scripts.release.errors import Fenced, NeedsPerson, ReleaseError
 
-WAIT_S = 5.0  # for another act to end; only a broken lock lets two runs meet here
+WAIT_S = 2.0  # for another act to end; only a broken lock lets two runs meet here
 _POLL_S = 0.02
 
 
