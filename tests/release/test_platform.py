@@ -11,7 +11,7 @@ from scripts.release.file import ReleaseFile
 from scripts.release.journal import Entry, Holder
 from scripts.release.local import Local
 from scripts.release.platform import Platform
-from scripts.release.route import Target, Weights
+from scripts.release.route import Audience, Target, Weights
 from scripts.release.slots import Load, Release, Request
 from scripts.release.twin import Twin
 
@@ -109,6 +109,48 @@ def test_users_go_by_the_weights_and_previews_by_name(both: Platform) -> None:
     assert {both.ask(PROBE).slot for _ in range(20)} == {"green"}
 
 
+def test_an_audience_gets_its_slot_and_counts_as_its_users(both: Platform) -> None:
+    """By any one of its headers or cookies, whatever the shares; the target is read back as it was written."""
+    target = Target(Weights(100, 0), "green", Audience({"x-beta": "yes"}, {"beta": "1"}), sticky="slot-11")
+    both.route(target, both.observe().route.token, "r11", 11)
+    assert target == both.observe().route.target
+    asked = [both.ask(Request("/health", headers=headers)) for headers in ({"x-beta": "yes"}, {"cookie": "beta=1"})]
+    assert [answer.slot for answer in asked] == ["green", "green"]
+    assert both.ask(PROBE).slot == "blue"
+    with pytest.raises(Refused, match="green has users"):
+        both.retire("green", 11)
+
+
+def test_copies_of_reads_are_counted_as_the_mirrors_and_reach_no_user(both: Platform) -> None:
+    target = Target(Weights(100, 0), mirror="green")
+    both.route(target, both.observe().route.token, "r11", 11)
+    before = both.reads()["green"].requests
+    assert {both.ask(PROBE).slot for _ in range(10)} == {"blue"}
+    until(both, lambda: both.reads()["green"].requests >= before + 10)
+    assert both.reads()["green"].failed == 0
+    assert both.tally()["green"].requests == 0
+    assert target == both.observe().route.target
+
+
+def test_replicas_come_and_go(both: Platform, new: Release) -> None:
+    """By scaling, and by deploying the same release in another number; a slot is ready when all of them are."""
+
+    def ready(replicas: int) -> bool:
+        green = both.observe().slots["green"]
+        return green.ready and green.capacity == replicas
+
+    both.scale("green", 3, 9)
+    until(both, lambda: ready(3))
+    both.deploy("green", new, 2, 9)
+    until(both, lambda: ready(2))
+    both.scale("green", 1, 9)
+    until(both, lambda: ready(1))
+    assert both.ask(PROBE, "green").status == 200
+    both.retire("green", 9)
+    with pytest.raises(ReleaseError, match="green does not run"):
+        both.scale("green", 2, 9)
+
+
 def test_a_drained_slot_is_not_ready_until_it_takes_requests_again(both: Platform) -> None:
     both.drain("green", on=True, fence=9)
     until(both, lambda: not both.observe().slots["green"].ready)
@@ -152,6 +194,21 @@ def test_one_run_at_a_time_and_later_ones_have_higher_numbers(platform: Platform
     assert platform.holder() is None
     with platform.lock(HOLDER) as second:
         assert second > first
+
+
+def test_a_run_whose_lock_was_broken_changes_nothing_more(platform: Platform) -> None:
+    with platform.lock(HOLDER) as old:
+        platform.unlock()
+        assert platform.holder() is None
+        with platform.lock(HOLDER) as later:
+            assert later > old
+            with pytest.raises(Fenced):
+                platform.drain("blue", on=True, fence=old)
+            platform.drain("blue", on=False, fence=later)
+
+
+def test_a_sound_platform_has_no_findings(both: Platform) -> None:
+    assert not both.diagnose()
 
 
 def test_migrations_say_how_they_ended(platform: Platform, processes_file: ReleaseFile) -> None:
