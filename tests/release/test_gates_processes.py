@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from scripts.local import slots
+from scripts.local.state import State
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
 from scripts.release.errors import Reverted
 from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.local import Local
 from scripts.release.route import Weights
-from tests.local.traffic import keep_alive_load
+from scripts.release.step import Kind, Stage, Step
+from tests.local.traffic import keep_alive_load, send
 
 CALLER = Caller("ann@laptop")
 PREVIEW = Options(to_preview=True)
@@ -107,3 +112,86 @@ def test_a_command_after_the_bake_brings_users_back_and_loses_none(
     assert {each.status for each in seen} == {200}
     assert {each.slot for each in seen} == {"blue", "green"}
     assert local.observe().route.weights == Weights(100, 0)
+
+
+@pytest.fixture
+def staged(processes_file: ReleaseFile) -> ReleaseFile:
+    """The release goes by copies of reads and its audience to everybody."""
+    path = processes_file.path
+    audience = 'audience: {share: 20, headers: {x-beta: "yes"}}\nsteps: [shadow, audience, 50, 100]'
+    path.write_text(path.read_text().replace("steps: [50, 100]", audience))
+    return read_release_file(path)
+
+
+@contextmanager
+def beta_users(state: State) -> Iterator[list[tuple[int, str | None]]]:
+    """Users of the audience; status and slot of every answer that they get."""
+    seen: list[tuple[int, str | None]] = []
+    over = threading.Event()
+
+    def users() -> None:
+        while not over.wait(0.01):
+            answer = send(state, x_beta="yes")
+            seen.append((answer.status, answer.headers.get("x-slot")))
+
+    thread = threading.Thread(target=users)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def turns_bad(local: Local, at: str) -> Caller:
+    """1.1.0 begins to fail when it gets what an event of this label tells of."""
+
+    def on_event(when: float, kind: str, label: str, detail: str) -> None:
+        if at in label:
+            green = slots.read_slot(local.home, "green")
+            assert green
+            slots.faults(local.state, green, error_share=0.5)
+
+    return Caller("ann@laptop", on_event=on_event)
+
+
+@pytest.mark.faults
+def test_a_release_goes_by_copies_and_its_audience_to_everybody(local: Local, staged: ReleaseFile) -> None:
+    """While the audience is on the new slot everybody else is not, and nobody loses a request."""
+    marks: list[tuple[int, int]] = []
+
+    def mark(step: Step) -> None:
+        if (step.kind is Kind.HOLD and step.stage is Stage.AUDIENCE) or (step.kind is Kind.SHIFT and len(marks) == 1):
+            marks.append((len(seen), len(beta)))
+
+    with keep_alive_load(local.state, pause_s=0.01, method="GET") as seen, beta_users(local.state) as beta:
+        done = engine.deploy(local, staged, "1.1.0", Caller("ann@laptop", on_step=mark))
+    assert [words.split(":")[0] for words in done.verdicts] == ["smoke", "analysis", "hold", "hold", "hold", "bake"]
+    assert {each.status for each in seen} | {status for status, _ in beta} == {200}
+    (users, named), (users_end, named_end) = marks
+    assert {each.slot for each in seen[users:users_end]} == {"blue"}
+    assert {slot for _, slot in beta[named:named_end]} == {"green"}
+
+
+@pytest.mark.faults
+def test_a_release_that_fails_copies_is_refused_and_no_user_notices_on_processes(
+    local: Local, staged: ReleaseFile
+) -> None:
+    with (
+        keep_alive_load(local.state, pause_s=0.01, method="GET") as seen,
+        pytest.raises(Reverted, match=r"hold of green.*failed"),
+    ):
+        engine.deploy(local, staged, "1.1.0", turns_bad(local, "gets copies of reads"))
+    assert {(each.status, each.slot) for each in seen} == {(200, "blue")}
+
+
+@pytest.mark.faults
+def test_a_release_that_hurts_its_audience_is_refused_for_everybody_else(local: Local, staged: ReleaseFile) -> None:
+    with (
+        keep_alive_load(local.state, pause_s=0.01, method="GET") as seen,
+        beta_users(local.state) as beta,
+        pytest.raises(Reverted, match=r"hold of green.*its users were brought back"),
+    ):
+        engine.deploy(local, staged, "1.1.0", turns_bad(local, "its audience"))
+    assert {(each.status, each.slot) for each in seen} == {(200, "blue")}
+    assert {slot for status, slot in beta if status != 200} == {"green"}
