@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from scripts.release.platform import Platform
 from scripts.release.step import Kind, Step
+from slo.sequential import GROUPS
 
 MEASURED_S = 1.0
 
@@ -19,13 +20,6 @@ def measured_rate(platform: Platform) -> float:
     return sum(now[slot].since(before[slot]).requests for slot in now if slot in before) / seconds
 
 
-def seconds_of(step: Step, rate: float) -> float:
-    """Seconds a step is expected to take when users send `rate` requests per second."""
-    if step.kind is Kind.ANALYSIS or not step.requests or rate <= 0:
-        return step.seconds
-    return max(step.seconds, step.requests / (rate * step.share / 100))
-
-
 def shortage(steps: Sequence[Step], rate: float) -> str:
     """Why a gate could not decide within its limit at `rate` users' requests per second; "" when all can."""
     for step in steps:
@@ -34,11 +28,25 @@ def shortage(steps: Sequence[Step], rate: float) -> str:
                 f"the analysis gate needs {step.requests:,} requests to each slot, and {step.sends:g}/s for "
                 f"{step.seconds:g} s are fewer: raise gates.analysis.rate or its duration"
             )
-        if step.kind in (Kind.HOLD, Kind.BAKE) and rate * step.share / 100 * step.limit < step.requests:
-            least = math.ceil(step.requests / step.limit / step.share * 100)
+        if step.kind is Kind.HOLD and step.requests > GROUPS * step.limit:
             return (
-                f"the {step.kind} gate of {step.slot} at {step.share} % needs {step.requests:,} users' requests in "
+                f"the {step.kind} gate of {step.slot} needs {step.requests:,} comparisons and makes {GROUPS} a second, "
+                f"in {step.limit:g} s too few: raise its limit to {math.ceil(step.requests / GROUPS)}s, or the margin"
+            )
+        share = thinner(step)
+        if step.kind in (Kind.HOLD, Kind.BAKE) and rate * share / 100 * step.limit < step.requests:
+            least = math.ceil(step.requests / step.limit / share * 100)
+            return (
+                f"the {step.kind} gate of {step.slot} at {step.share:g} % needs {step.requests:,} users' requests in "
                 f"{step.limit:g} s, so at least {least:,} requests/s; {rate:,.0f}/s come: raise its limit, start with "
                 "a larger step, or take it to preview (`--until preview`) and move it by hand (`shift --to 100`)"
             )
     return ""
+
+
+def thinner(step: Step) -> float:
+    """Percent of the users' requests that reach the slot with fewer of them: a hold compares one with one.
+
+    Copies of reads reach both slots.
+    """
+    return min(step.share, 100 - step.share) if step.kind is Kind.HOLD and step.share < 100 else step.share
