@@ -11,7 +11,8 @@ from scripts.release.file import ReleaseFile
 from scripts.release.memory import Role
 from scripts.release.situation import Phase, Situation
 from scripts.release.step import Kind, Step
-from scripts.release.supply import shortage
+from scripts.release.supply import shortage, thinner
+from slo.sequential import GROUPS
 
 
 class Priced(msgspec.Struct, frozen=True):
@@ -71,10 +72,12 @@ def seconds_of(step: Step, rate: float) -> float:
 
 
 def feeding(step: Step, rate: float) -> float | None:
-    """Seconds until the judged slot has answered the requests its gate needs; None when none ever come."""
+    """Seconds until a gate has the requests it needs; None when none ever come."""
     if not step.requests:
         return 0.0
-    arriving = step.sends if step.kind is Kind.ANALYSIS else rate * step.share / 100
+    arriving = step.sends if step.kind is Kind.ANALYSIS else rate * thinner(step) / 100
+    if step.kind is Kind.HOLD:
+        arriving = min(arriving, GROUPS)
     return step.requests / arriving if arriving else None
 
 

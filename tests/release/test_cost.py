@@ -47,6 +47,15 @@ def test_a_gate_takes_the_longer_of_its_window_and_the_time_its_requests_need(tw
     assert 2 * quiet.seconds == quieter.seconds
 
 
+def test_a_hold_waits_for_the_slot_with_fewer_users(twin: Twin, file: ReleaseFile) -> None:
+    """Beyond half of the users that is the old one: 95 % lasts as long as 5 %."""
+    holds = [
+        each for each in price(twin, changed(file, "steps=[5, 95, 100]"), rate=100).steps if each.step.kind is Kind.HOLD
+    ]
+    assert [5, 95] == [each.step.share for each in holds]
+    assert holds[0].feeding == holds[1].feeding
+
+
 def test_a_rate_that_cannot_feed_a_gate_is_a_shortage_and_none_at_all_is_never(twin: Twin, file: ReleaseFile) -> None:
     found = price(twin, file, rate=0)
     assert "hold gate of green at 5 %" in found.shortage
