@@ -61,6 +61,7 @@ def frozen(local: Local, file: ReleaseFile, where: str) -> Iterator[subprocess.P
                 until(lambda: bool(psutil.Process(process.pid).children()), "the migration began")
             children = psutil.Process(process.pid).children()
             process.send_signal(signal.SIGSTOP)
+            until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it is stopped")
             yield process
         finally:
             if process.poll() is None:

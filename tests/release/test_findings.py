@@ -8,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scripts.local import envoy, slots, system
@@ -29,6 +30,11 @@ def mended(local: Local, file: ReleaseFile) -> list[tuple[str, str]]:
     """What is left after `primetrade local up`."""
     system.up(local.home, print, migrate=lambda url, report: None)
     return found(Local(local.home, file))
+
+
+def stop(pid: int) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, "it is stopped")
 
 
 @pytest.fixture
@@ -110,7 +116,7 @@ def test_an_envoy_that_is_gone_is_named(local: Local, processes_file: ReleaseFil
 def test_an_envoy_that_hangs_is_named(local: Local) -> None:
     """`up` would take it for running: it has to be ended first."""
     process = local.state.processes["envoy"]
-    os.kill(process.pid, signal.SIGSTOP)
+    stop(process.pid)
     try:
         [(what, mend)] = found(local)
     finally:
@@ -125,7 +131,7 @@ def test_a_stopped_process_that_holds_the_lock_is_named(local: Local, tmp_path: 
         try:
             with local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", process.pid)):
                 assert found(local) == []
-                process.send_signal(signal.SIGSTOP)
+                stop(process.pid)
                 [(what, mend)] = found(local)
         finally:
             process.kill()
