@@ -15,6 +15,7 @@ from scripts.release.external import Judged
 from scripts.release.median import Slower, repeats_needed, slower
 from scripts.release.slots import Request
 from slo.objective import Outcome
+from slo.watch import GATES
 
 Ask = Callable[[Request, str], tuple[Reply, float]]  # of a slot; the answer and how many milliseconds it took
 Answers = Callable[[], tuple[Reply, float]]
@@ -43,7 +44,7 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
                 raise ValueError(
                     f"ignore[{at}]: {name!r} names no field; write a key or a path such as data.*.updated_at"
                 )
-        least = repeats_needed(comparisons=len(self.requests))
+        least = repeats_needed(comparisons=GATES * len(self.requests))
         if self.latency_ms and self.repeat < least:
             raise ValueError(f"repeat: {self.repeat} answers cannot decide latency_ms; give at least {least}")
 
@@ -57,20 +58,28 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         )
 
 
-def judge_comparison(comparison: Comparison, old: str, new: str, ask: Ask, env: Mapping[str, str]) -> Judged:
-    """Ask both slots in turns, the old one first and last, and judge all answers together; raises what `ask` raises."""
+def judge_comparison(
+    comparison: Comparison, arms: tuple[str, str], ask: Ask, env: Mapping[str, str], error_rate: float = 0.05
+) -> Judged:
+    """Ask both slots of `arms` in turns, the old one first and last, and judge all answers together.
+
+    A release as fast as the old one is called too slow in at most `error_rate` of cases, over all requests. Raises what
+    `ask` raises.
+    """
     if lacks := comparison.missing(env):
         return Judged(Outcome.ERROR, "; ".join(lacks))
     found = []
     for request in comparison.requests:
         headers = {name: secret.fill(text, env) for name, text in request.headers.items()}
         filled = msgspec.structs.replace(request, headers=headers)
-        judged = _one(filled, comparison, partial(ask, filled, old), partial(ask, filled, new))
+        asks = partial(ask, filled, arms[0]), partial(ask, filled, arms[1])
+        judged = _one(filled, comparison, asks, error_rate / len(comparison.requests))
         found.append((f"{request.method} {request.path}", judged))
     return _together(found)
 
 
-def _one(request: Request, comparison: Comparison, ask_old: Answers, ask_new: Answers) -> Judged:
+def _one(request: Request, comparison: Comparison, asks: tuple[Answers, Answers], error_rate: float) -> Judged:
+    ask_old, ask_new = asks
     olds, news = [ask_old()], []
     for _ in range(comparison.repeat):
         news.append(ask_new())
@@ -79,7 +88,7 @@ def _one(request: Request, comparison: Comparison, ask_old: Answers, ask_new: An
     late = None
     if comparison.latency_ms is not None and not (compared.unclear or compared.note):  # how fast it fails says nothing
         took = [ms for _, ms in olds[1:]], [ms for _, ms in news]
-        late = slower(*took, comparison.latency_ms, comparisons=len(comparison.requests))
+        late = slower(*took, comparison.latency_ms, error_rate=error_rate)
     return _settled(compared, late)
 
 

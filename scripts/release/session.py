@@ -69,7 +69,8 @@ def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, plan
 
     The way back is open whatever is overdue: a rollback still finds the warm slot whose time is over.
     """
-    if name not in BACK and (lacks := missing(file.settings.notify, os.environ)):
+    may_lack = name in (*BACK, "resume", "reap")  # these may have to bring users back
+    if not may_lack and (lacks := missing(file.settings.notify, os.environ)):
         raise Unusable(f"{lacks[0]}. Nothing was changed")
     run_id = secrets.token_hex(4)
     holder = Holder(caller.actor, run_id, name, utc(platform.now()), os.getpid())

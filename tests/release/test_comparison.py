@@ -34,7 +34,7 @@ class Slots:
         return value if isinstance(value, Reply) else Reply(200, "application/json", json.dumps(value).encode()), took
 
     def judge(self, comparison: Comparison, **env: str) -> tuple[Outcome, str]:
-        return judge_comparison(comparison, "blue", "green", self.ask, env)
+        return judge_comparison(comparison, ("blue", "green"), self.ask, env)
 
 
 def test_the_slots_are_asked_in_turns_the_old_one_first_and_last() -> None:

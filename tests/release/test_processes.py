@@ -166,17 +166,21 @@ def test_a_slot_killed_in_the_shift_gives_its_users_back(local: Local, processes
 
 
 @pytest.mark.faults
-def test_rollback_to_a_warm_slot_that_was_killed_is_refused(local: Local, processes_file: ReleaseFile) -> None:
-    """Nothing is moved to a slot that is not there."""
+def test_rollback_to_a_warm_slot_that_was_killed_starts_it_again_first(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """Nobody is moved to a slot that is not there: the rollback is cold, says so, and loses no request."""
+    said: list[str] = []
     with keep_alive_load(local.state, pause_s=0.01) as seen:
         engine.deploy(local, processes_file, "1.1.0", CALLER)
         blue = slots.read_slot(local.home, "blue")
         assert blue
         os.kill(blue.replicas[0].process.pid, 9)
         until(lambda: not local.observe().slots["blue"].running, "blue is dead")
-        with pytest.raises(NeedsPerson, match="no warm slot to roll back to"):
-            engine.rollback(local, processes_file, CALLER)
+        heard = msgspec.structs.replace(CALLER, on_event=lambda at, kind, label, detail: said.append(label))
+        assert engine.rollback(local, processes_file, heard).words.startswith("1.0.0 on blue has all users")
     assert failed(seen) == {}
+    assert said[0] == "cold rollback"
 
 
 def test_what_changes_the_home_waits_for_a_release(local: Local) -> None:

@@ -11,6 +11,7 @@ from scripts.release.route import other
 from scripts.release.run import Run
 from scripts.release.slots import Request
 from scripts.release.step import Step
+from slo.watch import GATES
 
 
 def comparison(run: Run, step: Step) -> Verdict:
@@ -24,6 +25,7 @@ def comparison(run: Run, step: Step) -> Verdict:
         answer = run.platform.ask(request, slot)
         return Reply(answer.status, answer.content_type, answer.body.encode()), (now() - asked) * 1000
 
-    found = judge_comparison(setting, other(step.slot), step.slot, ask, os.environ)
+    arms = other(step.slot), step.slot
+    found = judge_comparison(setting, arms, ask, os.environ, run.file.settings.gates.compare.error_rate / GATES)
     run.observe()  # the route may have moved meanwhile
     return Verdict(found.outcome, found.words)
