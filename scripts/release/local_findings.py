@@ -42,7 +42,7 @@ def _holder(holder: Holder | None) -> Iterator[Finding]:
             yield Finding(
                 f"process {holder.pid} of {holder.actor} holds the release lock ({holder.verb}, run {holder.run}) and "
                 f"is stopped; `kill -CONT {holder.pid}` lets it go on",
-                "primetrade release unlock",
+                "primetrade release unlock --force --reason WHY",
             )
 
 

@@ -164,6 +164,9 @@ def _done(memory: Memory, entry: Entry) -> dict[str, object]:
             found = {"gated": entry.release, "refused": ""}
         case "bake" if entry.outcome == "pass":
             found = {"refused": ""}
+        case "finish" if entry.verb == "abort" and memory.role is Role.PREVIEW:  # given up before it was there
+            role, kept = (Role.WARM, memory.warm_until) if memory.replacing else (None, None)
+            found = {**_NOTHING_UNDER_WAY, "role": role, "warm_until": kept, "baking": False}
         case "finish":
             found = {"baking": False}
         case "warm":
@@ -199,7 +202,9 @@ def _shifted(memory: Memory, target: Target, *, back: bool) -> dict[str, object]
         found |= {"role": Role.REJECTED, **_NOTHING_UNDER_WAY, "baking": False}
         bad = next((memory.ran[slot] for slot in memory.ran if slot != sole), "")
         found["rejected"] = (*memory.rejected, bad) if bad and bad not in memory.rejected else memory.rejected
-    elif sole and memory.active and sole != memory.active:
+    elif sole and not memory.active:  # the first release
+        found |= {"role": None, **_NOTHING_UNDER_WAY}
+    elif sole and sole != memory.active:
         found |= {"role": Role.WARM, **_NOTHING_UNDER_WAY, "baking": True}
         found["rejected"] = tuple(each for each in memory.rejected if each != memory.ran.get(sole))
     return found

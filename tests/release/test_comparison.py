@@ -115,7 +115,7 @@ class File(msgspec.Struct):
         ("{requests: [{path: /x, method: POST}]}", r"requests\[0\].method: POST could change data, and twice"),
         ("{requests: []}", "requests"),
         ("{requests: [{path: /x}], ignore: [a, '*']}", r"ignore\[1\]: '\*' names no field"),
-        ("{requests: [{path: /x}], repeat: 2, latency_ms: 5}", "repeat: 2 answers cannot decide .* at least 3"),
+        ("{requests: [{path: /x}], repeat: 2, latency_ms: 5}", "repeat: 2 answers cannot decide .* at least 5"),
         ("{requests: [{path: /x}], repeat: 1}", "repeat"),
         ("{requests: [{path: /x}], ignored: [a]}", "ignored: unknown key"),
     ],

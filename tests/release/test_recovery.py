@@ -102,6 +102,26 @@ def test_a_release_killed_before_it_was_there_can_be_given_up(twin: Twin, file: 
         engine.resume(twin, file, BOB)
 
 
+def test_a_release_given_up_before_it_took_the_warm_slot_leaves_it_warm(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """The way back is open as before, and ends when it would have."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    killed_at(twin, "intent", "deploy", 1, engine.deploy, twin, file, "1.2.0", caller)
+    assert engine.abort(twin, file, BOB).words == "1.1.0 on green has all users; 1.0.0 on blue is warm"
+    twin.clock += 3600
+    assert "1.0.0 on blue is stopped" in engine.reap(twin, file, BOB).words
+
+
+def test_a_stranger_beside_the_first_release_is_no_preview(empty: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """It was started by hand, so the next release may take its slot."""
+    engine.deploy(empty, file, "1.0.0", caller)
+    slot = engine.look(empty).beside.name
+    empty.deploy(slot, file.release("0.9.0", {}), 1, empty.fence)
+    assert engine.look(empty).role is None
+    engine.deploy(empty, file, "1.1.0", caller)
+
+
 def test_users_are_not_sent_to_a_slot_that_died_while_nobody_looked(
     twin: Twin, file: ReleaseFile, caller: Caller
 ) -> None:
