@@ -164,16 +164,21 @@ def _done(memory: Memory, entry: Entry) -> dict[str, object]:
             found = {"gated": entry.release, "refused": ""}
         case "bake" if entry.outcome == "pass":
             found = {"refused": ""}
-        case "finish" if entry.verb == "abort" and memory.role is Role.PREVIEW:  # given up before it was there
-            role, kept = (Role.WARM, memory.warm_until) if memory.replacing else (None, None)
-            found = {**_NOTHING_UNDER_WAY, "role": role, "warm_until": kept, "baking": False}
         case "finish":
-            found = {"baking": False}
+            found = _finished(memory, entry)
         case "warm":
             found = {"warm_until": entry.until}
         case "retire":
             found = {"role": None, **_NOTHING_UNDER_WAY}
     return found
+
+
+def _finished(memory: Memory, entry: Entry) -> dict[str, object]:
+    if entry.verb != "abort" or memory.role is not Role.PREVIEW:
+        return {"baking": False}
+    # Given up before it was there: a warm slot that it meant to take stays as warm as it was.
+    role, kept = (Role.WARM, memory.warm_until) if memory.replacing else (None, None)
+    return {**_NOTHING_UNDER_WAY, "role": role, "warm_until": kept, "baking": False}
 
 
 _NOTHING_UNDER_WAY: dict[str, object] = {

@@ -139,4 +139,4 @@ def test_a_stopped_process_that_holds_the_lock_is_named(local: Local, tmp_path: 
         f"process {process.pid} of bob@desk holds the release lock (deploy, run r1) and is stopped; "
         f"`kill -CONT {process.pid}` lets it go on"
     )
-    assert mend == "primetrade release unlock"
+    assert mend == "primetrade release unlock --force --reason WHY"
