@@ -1,0 +1,129 @@
+"""The pages: every command in them exists with its options, and every relative link leads somewhere."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import click
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from scripts.cli import primetrade
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+HOW_TO = ROOT / "docs" / "how-to"
+SHELL = "sh"  # a block of commands; other blocks show what a command says, or begin a line with ours
+
+
+def tokens(page: Path) -> Iterator[Token]:
+    for token in MarkdownIt("commonmark").enable("table").parse(page.read_text()):
+        yield token
+        yield from token.children or ()
+
+
+def shell(block: Token) -> str:
+    """What of a block is to be typed."""
+    lines = block.content.splitlines(keepends=True)
+    return "".join(line for line in lines if block.info == SHELL or line.startswith("primetrade "))
+
+
+def ours(text: str) -> Iterator[list[str]]:
+    """The calls of `primetrade` in a text of shell, a word each."""
+    for line in text.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        for operator, group in groupby(lexer, key=lambda word: set(word) <= set("();<>|&")):
+            words = list(group)
+            if not operator and words[0].rpartition("/")[2] == "primetrade":
+                yield words[1:]
+
+
+def refuse(words: list[str], *, whole: bool) -> None:
+    """Raises UsageError for a call that click would refuse; one that is only mentioned may lack its arguments."""
+    command: click.Command = primetrade
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        name, *words = words
+        found = command.get_command(click.Context(command), name)
+        if found is None:
+            raise click.UsageError(f"no such verb: {name}")
+        command = found
+    if whole:
+        command.make_context(command.name, words)
+    else:
+        command.make_parser(click.Context(command)).parse_args(words)
+
+
+def refusals(text: str, *, whole: bool) -> list[str]:
+    found = []
+    for words in ours(text):
+        try:
+            refuse(list(words), whole=whole)
+        except click.exceptions.Exit:  # --help
+            pass
+        except click.UsageError as exc:
+            found.append(f"primetrade {' '.join(words)}: {exc.format_message()}")
+    return found
+
+
+def examples(command: click.Command) -> Iterator[str]:
+    """Those of a command's help, and of all below it."""
+    yield " ".join((command.help or "").partition("Example: ")[2].split())
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from examples(found)
+
+
+@pytest.mark.parametrize("example", sorted({*examples(primetrade)}))
+def test_every_example_of_a_verb_is_one_of_ours_that_works(example: str) -> None:
+    """As the reference shows it."""
+    assert (1, []) == (len(list(ours(example))), refusals(example, whole=True))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_of_a_page_exists(page: Path) -> None:
+    """In blocks of shell as a whole, in the text its verb and its options."""
+    found = []
+    for token in tokens(page):
+        if token.type == "code_inline" and token.content.startswith("primetrade "):
+            found += refusals(token.content, whole=False)
+        elif token.type == "fence":
+            found += refusals(shell(token), whole=True)
+    assert [] == found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_of_a_page_leads_somewhere(page: Path) -> None:
+    """Links and pictures; what has a scheme is somebody else's."""
+    found = [str(token.attrGet("href") or token.attrGet("src") or "") for token in tokens(page)]
+    paths = [link.partition("#")[0] for link in found if "://" not in link]
+    assert [] == [path for path in paths if not (page.parent / path).exists()]
+
+
+def test_the_index_of_how_tos_has_every_one() -> None:
+    """A page that nobody links is not read."""
+    index = HOW_TO / "README.md"
+    linked = {str(token.attrGet("href")) for token in tokens(index) if token.type == "link_open"}
+    assert {page.name for page in HOW_TO.glob("*.md")} - {index.name} <= linked
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("primetrade release dploy 1.1.0", False),
+        ("primetrade local down --now", False),
+        ("VERSION=1 && .venv/bin/primetrade release deploy --reason x", True),
+        ("primetrade release status --json | primetrade release shift --to some", True),
+        ("primetrade release \\\n  rollback --fast", True),
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(text: str, whole: bool) -> None:
+    """An unknown verb or option, a missing argument, a wrong value."""
+    assert 1 == len(refusals(text, whole=whole))
