@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from scripts.console import err, say
 from scripts.exits import Exit, exits
 from scripts.local.errors import LocalError, LockedError, NotUpError, SettingsError
+
+if TYPE_CHECKING:
+    from scripts.local.envoy_config import Routes
 
 ERRORS: dict[type[Exception], Exit] = {
     LocalError: Exit.ERROR,
@@ -97,7 +101,7 @@ def status(home: Path | None, as_json: bool) -> None:
         state = f"pid {part.pid}" if part.pid else "runs" if part.running else "DOWN"
         say(f"{part.name:<12} {state:<12} {part.detail}")
     if found.routes:
-        say(f"{'routes':<12} blue {found.routes.blue} %, green {found.routes.green} %")
+        say(f"{'routes':<12} {_words(found.routes)}")
     say(found.edge_url if found.running and found.edge_url else f"not up: run `primetrade local up` (home {where})")
 
 
@@ -109,6 +113,8 @@ def status(home: Path | None, as_json: bool) -> None:
 @exits(ERRORS)
 def logs(home: Path | None, name: str | None, follow: bool, lines: int) -> None:
     """Print the end of the logs, or of one: postgresql, valkey, envoy, slot-blue, slot-green.
+
+    Further replicas of a slot have logs of their own: slot-blue-2 and so on.
 
     Example: primetrade local logs slot-blue -f
     """
@@ -138,6 +144,15 @@ def psql(home: Path | None, arguments: tuple[str, ...]) -> None:
     environment = {**os.environ, **postgres.client_environment(read_state(_home(home)).database_url)}
     program = postgres.program("psql")
     os.execve(program, [program, *arguments], environment)  # noqa: S606  # no shell
+
+
+def _words(routes: Routes) -> str:
+    words = f"blue {routes.blue} %, green {routes.green} %"
+    if routes.sticky:
+        words += f", kept by cookie {routes.sticky}"
+    if routes.first:
+        words += f", the audience on {routes.first}"
+    return f"{words}, reads copied to {routes.mirror}" if routes.mirror else words
 
 
 def _print_json(home: Path) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import msgspec
 import urllib3
 
 from scripts.local import envoy, slots
@@ -114,9 +113,9 @@ class Local:
     def drain(self, slot: str, on: bool, fence: int) -> None:
         with self._act(fence):
             found = slots.read_slot(self.home, slot)
-            if found is None or not local_slots.living(found):
+            if found is None or not (running := local_slots.running(found)):
                 raise ReleaseError(f"{slot} does not run: there is nothing to drain")
-            slots.drain(self.state, found, on=on)
+            slots.drain(self.state, running, on=on)
 
     def retire(self, slot: str, fence: int) -> None:
         with self._act(fence):
@@ -199,10 +198,11 @@ class Local:
 
     def _undrained(self, slot: slots.Slot) -> bool:
         """Whether all that runs of a slot, if anything does, takes requests again."""
-        running = local_slots.living(slot)
+        running = local_slots.running(slot)
         with suppress(ProbeError):  # one that does not answer is started anew
-            slots.drain(self.state, msgspec.structs.replace(slot, replicas=tuple(running)), on=False)
-            return bool(running)
+            if running:
+                slots.drain(self.state, running, on=False)
+                return True
         return False
 
     def _tally(self, name: str, classes: Mapping[str, int], methods: Collection[str] = ()) -> Tally:

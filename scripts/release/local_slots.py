@@ -32,21 +32,21 @@ def observed(home: Path, state: State, probes: Probes, name: str) -> Slot:
     found = slots.read_slot(home, name)
     if found is None:
         return Slot(name)
-    running = living(found)
+    live = living(found)
     hosts = {host.port: host for host in envoy.hosts(state, name)}
-    healthy = [each for each in running if each.port in hosts and hosts[each.port].healthy and ready(each, probes)]
-    says = [_says(each, probes) for each in running]
+    healthy = [each for each in live if each.port in hosts and hosts[each.port].healthy and ready(each, probes)]
+    says = [_says(each, probes) for each in live]
     versions = sorted({each.version for each in says})
     release = release_of(found.spec)
-    dead = [each for each in found.replicas if each not in running]
+    dead = [each for each in found.replicas if each not in live]
     return Slot(
         name=name,
         version=release.version,
         digest=release.digest,
         says=" and ".join(versions) if all(versions) else "",
-        running=bool(running),
+        running=bool(live),
         ready=len(healthy) == len(found.replicas),
-        capacity=len(running),
+        capacity=len(live),
         in_flight=sum(host.in_flight for host in hosts.values()),
         schema=next((each.schema for each in says), None),
         spec=release,
@@ -57,6 +57,12 @@ def observed(home: Path, state: State, probes: Probes, name: str) -> Slot:
 def living(slot: slots.Slot) -> list[slots.Replica]:
     """The replicas whose processes run."""
     return [each for each in slot.replicas if alive(each.process)]
+
+
+def running(slot: slots.Slot) -> slots.Slot | None:
+    """The slot as if it were no more than what runs of it."""
+    replicas = living(slot)
+    return msgspec.structs.replace(slot, replicas=tuple(replicas)) if replicas else None
 
 
 def release_of(spec: slots.SlotSpec) -> Release:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from scripts.cli import primetrade
 from scripts.local import envoy, slots, system
 from scripts.local.envoy_config import Routes
 from scripts.local.errors import LocalError, ProbeError
-from scripts.local.processes import alive, marked, start
-from scripts.local.slots import Slot, SlotSpec, read_slot, scale_slot, start_slot, stop_slot
+from scripts.local.processes import alive, marked, marked_names, start
+from scripts.local.slots import Slot, SlotSpec, process_name, read_slot, scale_slot, start_slot, stop_slot
 from scripts.local.state import State
 from scripts.local.status import status
 from tests.local.traffic import keep_alive_load, ready, route, send, until
@@ -131,6 +135,46 @@ def test_a_replica_that_was_never_written_down_is_ended_with_its_slot(edge: Stat
     route(edge, Routes(blue=100, green=0))
     stop_slot(home, "green")
     assert (alive(lost), alive(other)) == (False, True)
+
+
+def test_status_says_in_words_where_requests_go(edge: State, three: Slot) -> None:
+    """The command's lines are for people."""
+    asked = {"first": "blue", "headers": {"x-beta": "yes"}, "mirror": "blue", "sticky": "slot-7"}
+    route(edge, Routes(blue=0, green=100, **asked))
+    said = CliRunner().invoke(primetrade, ["local", "status", "--home", edge.home]).output
+    assert "blue 0 %, green 100 %, kept by cookie slot-7, the audience on blue, reads copied to blue" in said
+    assert "slot-green-3" in said
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("replicas", [5, 1])
+def test_scaling_killed_before_any_of_its_steps_ends_well_when_run_again(
+    edge: State, three: Slot, replicas: int
+) -> None:
+    """SIGKILL before every file it replaces and every process it starts, under load: no user notices."""
+    home, step = Path(edge.home), 0
+    with keep_alive_load(edge, pause_s=0.02) as seen:
+        while True:
+            step += 1
+            killed = drive(home, replicas, str(step))
+            again = drive(home, replicas)
+            assert again.returncode == 0, again.stderr
+            slot = read_slot(home, "green")
+            assert slot
+            ready(edge, slot)
+            names = {process_name("green", number) for number in range(1, replicas + 1)}
+            assert names == marked_names(home) - {"envoy", "slot-blue"}
+            if killed.returncode == 0:
+                break
+            assert killed.returncode == -signal.SIGKILL, killed.stderr
+            ready(edge, scale_slot(home, edge, "green", 3))
+    assert step > 3
+    assert {each.status for each in seen} == {200}
+
+
+def drive(home: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, str(Path(__file__).with_name("drive.py")), str(words[0]), str(home), *map(str, words[1:])]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.faults

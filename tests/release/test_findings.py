@@ -53,12 +53,14 @@ def test_where_nothing_is_wrong_nothing_is_found(local: Local, pair: slots.Slot)
 
 
 def test_a_replica_that_died_is_named(local: Local, processes_file: ReleaseFile, pair: slots.Slot) -> None:
-    """With its log; the slot is not ready, and the others go on."""
+    """With its log; the slot is not ready, and the others go on and can be told things."""
     dead = pair.replicas[1].process
     os.kill(dead.pid, signal.SIGKILL)
     until(lambda: not alive(dead), "it is gone")
     seen = local.observe().slots["blue"]
     assert (seen.running, seen.ready, seen.capacity, seen.log) == (True, False, 1, dead.log)
+    local.drain("blue", on=True, fence=9)
+    local.drain("blue", on=False, fence=9)
     assert found(local) == [(f"slot-blue-2 is written down and does not run; its log: {dead.log}", UP)]
     assert mended(local, processes_file) == []
 
