@@ -130,6 +130,8 @@ def _over(counts: Array, bound_ms: float) -> Sample:
 def main(names: list[str]) -> None:
     """Print the tables of the models called `names`, or of all."""
     models = {**MODELS, **BEYOND}
+    if unknown := set(names) - set(models):
+        sys.exit(f"no model {', '.join(sorted(unknown))}: there are {', '.join(models)}")
     began = time.monotonic()
     for number, name in enumerate(models):
         if names and name not in names:
