@@ -27,8 +27,14 @@ class Cold(msgspec.Struct, frozen=True):
 def plan_cold(now: Situation, file: ReleaseFile) -> Cold:
     """Start the last version that had all users and was not taken back, and give it all users; no gate but readiness.
 
-    Raises NeedsPerson where no such version is known, or where the database has left its shape behind.
+    Raises NeedsPerson after a rollback, so that nobody goes back two versions by asking twice; where no such version is
+    known; or where the database has left its shape behind.
     """
+    if now.memory.back:
+        raise NeedsPerson(
+            f"the last rollback has been done: {stands(now)}. There is no warm slot to go further back to at once; "
+            "`primetrade release deploy VERSION` brings an earlier version back through its gates"
+        )
     release = _before(now)
     if release is None:
         raise NeedsPerson(

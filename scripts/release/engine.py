@@ -110,7 +110,7 @@ def rollback(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
             return Plan(plan_back(now, retire=False, to_warm=True), "rollback")
         cold = plan_cold(now, file)
         caller.on_event(platform.now(), "note", "cold rollback", cold.words)
-        return Plan(cold.steps, "rollback", cold.release, (now.active.version, now.active.digest), cold.words)
+        return Plan(cold.steps, "rollback", cold.release, words=cold.words)
 
     return carry(platform, file, caller, "rollback", plan)
 

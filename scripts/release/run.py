@@ -58,7 +58,7 @@ class Run:
     version: str = ""
     release: str = ""  # digest
     begun: bool = False
-    written: float = 0.0  # Unix seconds of the last write of the route
+    written: float = 0.0  # Unix seconds of the last write of the route, or of the begin
     cut_overs: list[CutOver] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
     evidence: Hold | None = None  # against the release, from gate to gate

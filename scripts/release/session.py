@@ -118,7 +118,7 @@ def _notified(run: Run) -> Iterator[None]:
 def _carry(run: Run, now: Situation, plan: Plan) -> None:
     run.verb, run.token = plan.verb, now.observed.route.token
     run.version, run.release = plan.subject or _subject(now, plan.release)
-    run.begun = True
+    run.begun, run.written = True, run.platform.now()
     words = plan.words or " → ".join(step.kind for step in plan.steps)
     run.note("begin", words=words, plan=plan.steps, spec=plan.release)
     run.tell(Event.STARTED, words, target=str(now.observed.route.target))

@@ -210,11 +210,28 @@ def test_a_rollback_to_a_version_that_is_gone_says_that_it_is_cold_and_how_long_
     assert twin.slots["green"].release.env == {"LOG": "1"}
 
 
+def test_asking_for_a_rollback_twice_does_not_go_back_twice(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """Two people at three in the morning mean the same rollback, even where an earlier version is known."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    engine.deploy(twin, file, "1.2.0", caller)
+    engine.rollback(twin, file, BOB)
+    with pytest.raises(NeedsPerson, match=r"the last rollback has been done: 1\.1\.0 on green has all users"):
+        engine.rollback(twin, file, BOB)
+    assert twin.current.target == Target.all_on("green")
+
+
 def test_a_version_that_was_taken_back_is_never_gone_back_to(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """1.1.0 was live and taken back; from 1.2.0 the way leads to what was good before it."""
     engine.deploy(twin, file, "1.1.0", caller)
     engine.rollback(twin, file, BOB)
-    with pytest.raises(NeedsPerson, match="no earlier version is known"):
-        engine.rollback(twin, file, BOB)
+    engine.deploy(twin, file, "1.2.0", caller)
+    twin.clock += 3600
+    engine.reap(twin, file, BOB)
+    assert engine.rollback(twin, file, BOB).words.startswith("1.0.0 on blue has all users")
+    memory = engine.look(twin).memory
+    assert memory.lives[-1] == twin.slots["blue"].release.digest
+    assert {release.version for release in memory.known.values()} == {"1.0.0", "1.1.0", "1.2.0"}
+    assert all(digest == release.digest for digest, release in memory.known.items())
 
 
 def test_no_rollback_passes_a_contract(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
