@@ -54,7 +54,10 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper, kw_only=True):
     cors_origins: Annotated[tuple[Origin, ...], Meta(description="Comma-separated exact origins let in by CORS.")] = ()
     trusted_proxies: Annotated[
         tuple[str, ...],
-        Meta(description="Comma-separated addresses or networks whose X-Forwarded-For and X-Request-Id count."),
+        Meta(
+            description="Comma-separated addresses or networks whose X-Forwarded-For, X-Request-Id and X-Request-Start "
+            "count."
+        ),
     ] = ("127.0.0.1", "::1")
     edge_marks_copies: Annotated[
         bool,
@@ -63,6 +66,16 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper, kw_only=True):
             "clients send; copies count against no limit."
         ),
     ] = False
+    queue_limit: Annotated[
+        float,
+        Meta(
+            description="Seconds; a request that began longer ago at the edge (X-Request-Start, Unix seconds) is "
+            "refused with 503 before any work. Shorter than clients wait. The two clocks are compared: an edge ahead "
+            "of this machine is taken for no wait, one behind by the limit would have everything refused, so keep them "
+            "in step or set a very large limit.",
+            gt=0,
+        ),
+    ] = 3.0
     rate_limit_per_minute: Annotated[int, Meta(description="Requests a minute per user, or per address.", ge=1)] = 600
     login_rate_limit_per_minute: Annotated[
         int, Meta(description="Logins a minute per account; six times as many per address.", ge=1)

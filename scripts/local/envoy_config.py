@@ -81,9 +81,11 @@ def routes_file(routes: Routes, route_key: str) -> Json:
                 "domains": ["*"],
                 # The key and the wish are between the caller and the edge, and only the edge marks copies.
                 "request_headers_to_remove": ["x-route-key", "x-route-slot", SHADOW_HEADER],
-                # One address, the caller's: what a client claims about itself is dropped.
+                # One address, the caller's, and when he came, so that a slot can refuse what waited too long: what a
+                # client claims about itself is dropped.
                 "request_headers_to_add": [
-                    _header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
+                    _header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"),
+                    _header("x-request-start", "%START_TIME(%s.%6f)%"),
                 ],
                 "routes": ways,
             }
