@@ -51,8 +51,9 @@ class Wealth(msgspec.Struct, frozen=True):
         """After one more block, in which the whole grows `growth` times at most: to throw money away is always fair."""
         stakes, reserve = np.log(self.stakes), self.reserve * (1 - LATER)
         fresh = stakes + (math.log(self.reserve * LATER) if self.reserve else -math.inf)
-        most = stakes + math.log(growth * self.total - reserve)
-        logs = np.minimum(np.logaddexp(self.logs, fresh) + gains, most)
+        logs = np.logaddexp(self.logs, fresh) + gains
+        if growth < math.inf:
+            logs = np.minimum(logs, stakes + math.log(growth * self.total - reserve))
         return Wealth(self.stakes, tuple(logs.tolist()), reserve)
 
     @property

@@ -10,6 +10,7 @@ from scripts.release.gates.verdict import GateFailed, GateOpen
 from scripts.release.memory import BACK, remember
 from scripts.release.notify import Event
 from scripts.release.platform import Platform
+from scripts.release.route import Target
 from scripts.release.run import Run
 from scripts.release.signals import Stopped
 from scripts.release.situation import Phase, Situation, situation
@@ -79,6 +80,8 @@ def _revert(run: Run, step: Step, why: str) -> None:
         now = situation(run.seen(), remember(run.platform.journal.read()))
         run.event("refused", f"{run.version} refused by {step.kind}", why)
         had_users = now.phase in (Phase.SHIFTING, Phase.BAKING)
+        if now.active.digest == run.release and now.phase is not Phase.BAKING:
+            raise NeedsPerson("it is the first release and has all users, so there is nothing to go back to")
         steps = plan_back(now, retire=now.phase is not Phase.BAKING)
         run.note("turn", plan=steps, words=why)
         for back in steps:
@@ -93,7 +96,8 @@ def _revert(run: Run, step: Step, why: str) -> None:
         ) from exc
     finally:
         run.verb = verb
-    users = "its users were brought back" if had_users else "no user reached it and the route was not touched"
+    users = "no user reached it" if run.moved else "no user reached it and the route was not touched"
+    users = "its users were brought back" if had_users else users
     raise Reverted(f"{run.version} was refused by {step.kind} of {step.slot}: {why}. {users}: {stood}")
 
 
@@ -118,6 +122,7 @@ _ENDS = {
     "interrupted": Event.INTERRUPTED,
     "terminated": Event.INTERRUPTED,
     "needs a person": Event.ERROR,
+    "refused": Event.ERROR,
     "error": Event.ERROR,
 }
 
@@ -150,10 +155,16 @@ def told(run: Run) -> Iterator[None]:
         raise ReleaseError(words) from exc
 
 
+def _shown(run: Run) -> Target | None:
+    with suppress(ReleaseError):  # what cannot be seen is no reason to leave the run without an end
+        return run.platform.observe().route.target
+    return None
+
+
 def _ended(run: Run, outcome: str, words: str) -> None:
     run.signals.ignore()  # a second ctrl-C must not hide what the first one left
     if run.begun and outcome in _ENDS:
         run.tell(_ENDS[outcome], words, outcome=outcome)
     if run.begun:  # what was refused before it began changed nothing, and is no history
         with suppress(ReleaseError):  # a full disk must not hide how the run ended
-            run.note("end", outcome=outcome, words=words, target=run.platform.observe().route.target)
+            run.note("end", outcome=outcome, words=words, target=_shown(run))

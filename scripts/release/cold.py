@@ -7,6 +7,7 @@ import msgspec
 from scripts.release import stages
 from scripts.release.errors import NeedsPerson
 from scripts.release.file import ReleaseFile
+from scripts.release.memory import Role
 from scripts.release.route import Target
 from scripts.release.situation import Phase, Situation
 from scripts.release.slots import Release
@@ -30,7 +31,7 @@ def plan_cold(now: Situation, file: ReleaseFile) -> Cold:
     Raises NeedsPerson after a rollback, so that nobody goes back two versions by asking twice; where no such version is
     known; or where the database has left its shape behind.
     """
-    if now.memory.back:
+    if now.role is Role.REJECTED:
         raise NeedsPerson(
             f"the last rollback has been done: {stands(now)}. There is no warm slot to go further back to at once; "
             "`primetrade release deploy VERSION` brings an earlier version back through its gates"

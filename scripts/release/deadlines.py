@@ -31,7 +31,8 @@ def due(now: Situation, at: float) -> Due | None:
         why = f"nobody approved {waiting.version} for {waiting.name} in time"
         return Due("abort", why, plan_back(now, retire=True))
     kept = now.role in (Role.WARM, Role.REJECTED) and now.phase is Phase.IDLE and now.active.running
-    if kept and memory.open is None and memory.warm_until is not None and at >= memory.warm_until:
+    idle = memory.open is None or memory.open.verb == "reap"
+    if kept and idle and memory.warm_until is not None and at >= memory.warm_until:
         slot = now.beside
         words = f"{slot.version} on {slot.name} is stopped: the time to go back to it is over"
         finish = Step(Kind.FINISH, now.active.name, f"{now.active.version} on {now.active.name} is live")

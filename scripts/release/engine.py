@@ -108,11 +108,21 @@ def rollback(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
     def plan(now: Situation, fence: int) -> Plan:
         if now.can_roll_back:
             return Plan(plan_back(now, retire=False, to_warm=True), "rollback")
+        _refuse_preview(now)
         cold = plan_cold(now, file)
         caller.on_event(platform.now(), "note", "cold rollback", cold.words)
         return Plan(cold.steps, "rollback", cold.release, words=cold.words)
 
     return carry(platform, file, caller, "rollback", plan)
+
+
+def _refuse_preview(now: Situation) -> None:
+    """A rollback in preview would take back the good version that is live: nobody is on the new one yet."""
+    if now.phase is Phase.PREVIEW and not (now.memory.open and now.memory.open.verb == "rollback"):
+        raise Refused(
+            f"no user is on {now.beside.version}, which waits on {now.beside.name}: `primetrade release abort` takes "
+            f"it away; then `primetrade release rollback` takes {now.active.version} back"
+        )
 
 
 def _given_up(now: Situation) -> tuple[Step, ...]:
@@ -121,7 +131,7 @@ def _given_up(now: Situation) -> tuple[Step, ...]:
         raise Refused(f"no release is under way: {stands(now)}. {next_command(now)}")
     finish = Step(Kind.FINISH, now.active.name, f"{now.memory.open.verb} {now.memory.open.version} is given up")
     slot = now.beside
-    if slot.running and now.role not in (Role.WARM, Role.REJECTED):
+    if slot.running and slot.digest == now.memory.open.release and now.role not in (Role.WARM, Role.REJECTED):
         return (Step(Kind.RETIRE, slot.name, f"{slot.version} on {slot.name} is stopped", seconds=1), finish)
     return (finish,)
 

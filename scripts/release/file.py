@@ -233,7 +233,7 @@ class ReleaseFile(msgspec.Struct, frozen=True):
 
     settings: Settings
     path: Path
-    digest: str  # SHA-256 of the file's bytes, 12 hex digits
+    digest: str  # SHA-256 of the file and the overrides, 12 hex digits
     overrides: tuple[str, ...]
     latency_ms: float
     failure_share: float
@@ -265,7 +265,7 @@ def read_release_file(path: Path, overrides: tuple[str, ...] = ()) -> ReleaseFil
     return ReleaseFile(
         settings=settings,
         path=path,
-        digest=hashlib.sha256(path.read_bytes()).hexdigest()[:12],
+        digest=hashlib.sha256("\n".join([path.read_text(), *overrides]).encode()).hexdigest()[:12],
         overrides=overrides,
         latency_ms=compare.latency_ms or _latency_ms(targets),
         failure_share=compare.failure_share or _failure_share(targets),

@@ -97,8 +97,14 @@ class Memory(msgspec.Struct, frozen=True):
         """This memory and one entry more. What a run wrote after it had lost its lock counts for nothing."""
         if entry.fence < self.fence:
             return self
-        changes = {"open": _open(self.open, entry), **_changes(self, entry)}
-        return msgspec.structs.replace(self, fence=entry.fence, last=_run(self.last, entry), **changes)
+        memory = self._begun(entry.target) if entry.phase == "begin" and entry.target else self
+        changes = {"open": _open(memory.open, entry), **_changes(memory, entry)}
+        return msgspec.structs.replace(memory, fence=entry.fence, last=_run(memory.last, entry), **changes)
+
+    def _begun(self, target: Target) -> Memory:
+        """What a run found when it began: the route that the writes before it left, or the first one of all."""
+        settled = settle(self, target)
+        return settled if settled.routed else msgspec.structs.replace(settled, routed=(target,))
 
 
 def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
@@ -106,12 +112,11 @@ def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
     match entry.phase, entry.step:
         case "adopt", _ if entry.target:
             found = _adopted(memory, entry, entry.target)
-        case "begin", "contract" if entry.level is not None:  # once begun, its shape may be gone
-            found = {"level": max(memory.level or 0, entry.level)}
-        case "begin", _ if entry.spec:
-            found = {"known": {**memory.known, entry.release: entry.spec}}
+        case "begin", _:
+            found = _begun(memory, entry)
         case "intent", "shift" if entry.target:
-            found = {"routed": (*memory.routed, entry.target), "back": entry.verb in BACK}
+            ran = memory.ran if entry.verb in BACK else {**memory.ran, entry.slot: entry.release}
+            found = {"routed": (*memory.routed, entry.target), "back": entry.verb in BACK, "ran": ran}
         case "intent", "deploy":
             found = _deploying(memory, entry)
         case "failed", _ if entry.outcome == "fail" and entry.verb not in BACK:
@@ -122,6 +127,17 @@ def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
             found = {"waiting": None, "approved": (*memory.approved, (entry.release, entry.name))}
         case "done", _:
             found = _done(memory, entry)
+    return found
+
+
+def _begun(memory: Memory, entry: Entry) -> dict[str, object]:
+    found: dict[str, object] = {}
+    if entry.step == "contract" and entry.level is not None:  # once begun, its shape may be gone
+        found["level"] = max(memory.level or 0, entry.level)
+    if entry.verb in (*BACK, "shift"):  # these answer an approval that is waited for
+        found["waiting"] = None
+    if entry.spec:
+        found["known"] = {**memory.known, entry.release: entry.spec}
     return found
 
 
@@ -203,7 +219,9 @@ def _shifted(memory: Memory, target: Target, *, back: bool) -> dict[str, object]
     found: dict[str, object] = {"routed": (target,), "active": sole or memory.active}
     if sole and (digest := memory.ran.get(sole)) and memory.lives[-1:] != (digest,):
         found["lives"] = (*memory.lives, digest)
-    if sole and back:
+    if sole and back and sole == memory.active and memory.role is Role.WARM:
+        pass  # a route edited by hand is put right: what was warm is warm still
+    elif sole and back:
         found |= {"role": Role.REJECTED, **_NOTHING_UNDER_WAY, "baking": False}
         bad = next((memory.ran[slot] for slot in memory.ran if slot != sole), "")
         found["rejected"] = (*memory.rejected, bad) if bad and bad not in memory.rejected else memory.rejected

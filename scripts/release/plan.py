@@ -54,7 +54,7 @@ def plan_deploy(now: Situation, wanted: Wanted, terms: Terms) -> tuple[Step, ...
         return (*head, *gates[:2], *stages.switch(way, Target.all_on(slot)), live)
     if wanted.to_preview:
         return (*head, *gates, Step(Kind.FINISH, slot, f"{release.version} waits in preview; `promote` goes on"))
-    return (*head, *gates, *stages.forward(now, way, wanted.words))
+    return (*head, *gates, *stages.forward(way, wanted.words, replicas))
 
 
 def plan_promote(now: Situation, terms: Terms, *, words: Sequence[Word]) -> tuple[Step, ...]:
@@ -70,7 +70,7 @@ def plan_promote(now: Situation, terms: Terms, *, words: Sequence[Word]) -> tupl
     here, rest = _place(now, words)
     if here is not None and words[-1] != here:
         gate = (*gate, stages.hold(way, here))
-    return (*gate, *stages.forward(now, way, rest))
+    return (*gate, *stages.forward(way, rest, now.beside.capacity, here))
 
 
 def plan_shift(now: Situation, percent: int, terms: Terms) -> tuple[Step, ...]:

@@ -40,7 +40,8 @@ def approve(platform: Platform, file: ReleaseFile, caller: Caller) -> Done:
         waiting = now.memory.waiting
         if waiting is None:
             raise Refused(f"nothing waits for an approval: {stands(now)}. {next_command(now)}")
-        return _rest(now, file, _unfinished(now))._replace(approves=waiting.name)
+        # Recorded whatever the traffic: whether it feeds the gates is seen behind that.
+        return _rest(now, file, _unfinished(now))._replace(approves=waiting.name, forced=True)
 
     return carry(platform, file, caller, "approve", plan)
 

@@ -58,6 +58,7 @@ class Run:
     version: str = ""
     release: str = ""  # digest
     begun: bool = False
+    moved: bool = False  # the route was written by this run
     written: float = 0.0  # Unix seconds of the last write of the route, or of the begin
     cut_overs: list[CutOver] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
@@ -108,9 +109,13 @@ class Run:
         self.platform.journal.append(entry)
 
     @property
-    def level(self) -> int:
-        """What every slot with users must work with: the level expand leads to, or a higher one that contract left."""
-        return max(self.file.settings.schema.max, remember(self.platform.journal.read()).level or 0)
+    def level(self) -> int | None:
+        """What every slot with users must work with: the level expand leads to, or a higher one that contract left.
+
+        On the way back only the level that the database has counts, where it is known.
+        """
+        found = remember(self.platform.journal.read()).level
+        return found if self.verb in BACK else max(self.file.settings.schema.max, found or 0)
 
     def tell(self, event: Event, words: str = "", *, outcome: str = "", slot: str = "", target: str = "") -> None:
         """Notify the receivers of release.yaml; waits for nobody."""

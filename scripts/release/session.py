@@ -39,7 +39,8 @@ class Plan(NamedTuple):
     subject: tuple[str, str] | None = None
     words: str = ""  # for the journal
     approves: str = ""  # the approval point that this answers
-    forced: bool = False  # no gate of it watches users: it may begin whatever their traffic
+    forced: bool = False  # it may begin whatever the users' traffic
+    by_hand: bool = True  # not because something was overdue
 
 
 Planner = Callable[[Situation, int], Plan]  # from the situation and the run's fencing number
@@ -120,7 +121,7 @@ def _carry(run: Run, now: Situation, plan: Plan) -> None:
     run.version, run.release = plan.subject or _subject(now, plan.release)
     run.begun, run.written = True, run.platform.now()
     words = plan.words or " → ".join(step.kind for step in plan.steps)
-    run.note("begin", words=words, plan=plan.steps, spec=plan.release)
+    run.note("begin", words=words, plan=plan.steps, spec=plan.release, target=now.observed.route.target)
     run.tell(Event.STARTED, words, target=str(now.observed.route.target))
     if plan.approves:
         run.note("approve", name=plan.approves, words=run.reason)
@@ -129,9 +130,9 @@ def _carry(run: Run, now: Situation, plan: Plan) -> None:
     target = now.observed.route.target
     run.note("end", outcome="done", words=stands(now), target=target)
     if run.verb in BACK:
-        event = Event.REVERTED if run.verb == "revert" else Event.ROLLED_BACK
+        event = Event.ROLLED_BACK if plan.by_hand and run.verb != "revert" else Event.REVERTED
         run.tell(event, stands(now), outcome="done", slot=now.active.name, target=str(target))
-    elif target.sole and now.active.digest == run.release:
+    elif run.verb != "reap" and target.sole and now.active.digest == run.release:
         run.tell(Event.PROMOTED, stands(now), outcome="done", slot=now.active.name, target=str(target))
 
 
@@ -142,7 +143,7 @@ def _overdue(run: Run, now: Situation) -> list[str]:
     while (found := due(now, run.platform.now())) is not None:
         run.event("note", "overdue", found.why)
         run.id = f"{run_id}-{len(said) + 1}"
-        _carry(run, now, Plan(found.steps, found.verb, words=found.why, forced=True))
+        _carry(run, now, Plan(found.steps, found.verb, words=found.why, forced=True, by_hand=False))
         said.append(found.why)
         now = look(run.platform)
     run.verb, run.id, run.begun = verb, run_id, False

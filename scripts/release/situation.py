@@ -14,7 +14,7 @@ from scripts.release.slots import Observed, Slot
 class Phase(StrEnum):
     """What may come next depends on this."""
 
-    EMPTY = "empty"  # nothing runs: the next deploy is the first
+    EMPTY = "empty"  # nothing is live yet: the next deploy is the first
     IDLE = "idle"  # one slot has all users and no release is under way
     PREVIEW = "preview"  # a release waits beside the active slot and has no users
     SHIFTING = "shifting"  # both slots have users
@@ -41,7 +41,8 @@ class Situation(msgspec.Struct, frozen=True):
     @property
     def can_roll_back(self) -> bool:
         """A slot that had the users before, or still has its share, is up."""
-        return self.phase is Phase.SHIFTING or (self.role is Role.WARM and self.beside.running)
+        by_hand = bool(self.drift) and self.memory.active == self.beside.name and self.active.running
+        return self.phase is Phase.SHIFTING or by_hand or (self.role is Role.WARM and self.beside.running)
 
 
 def situation(observed: Observed, memory: Memory) -> Situation:
@@ -61,7 +62,8 @@ def situation(observed: Observed, memory: Memory) -> Situation:
     role = memory.role if same and beside.running else None
     if role is Role.PREVIEW and memory.replacing not in ("", beside.digest):
         role = Role.WARM  # a deploy was begun and killed before it touched the slot
-    if not active.running and not beside.running:
+    first = memory.open is not None and not memory.active  # a release that nothing was live before
+    if not active.running and (first or not beside.running):
         phase = Phase.EMPTY
     elif target.sole is None:
         phase = Phase.SHIFTING

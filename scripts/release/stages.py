@@ -42,6 +42,7 @@ class Way(msgspec.Struct, frozen=True):
     version: str
     file: ReleaseFile
     needs: Needs
+    route: Target  # as it is before
     sticky: str  # a cookie name that no earlier release used; "" where users need not keep a slot
     capacity: int  # replicas that a slot with users must have
 
@@ -51,7 +52,7 @@ def way(now: Situation, slot: str, version: str, terms: Terms) -> Way:
     route, settings = now.observed.route.target, terms.file.settings
     fresh = f"slot-{terms.fence}" if settings.sticky else ""
     capacity = max(now.observed.slots[other(slot)].capacity, settings.artefact.replicas)
-    return Way(slot, other(slot), version, terms.file, terms.needs, route.sticky or fresh, capacity)
+    return Way(slot, other(slot), version, terms.file, terms.needs, route, route.sticky or fresh, capacity)
 
 
 def preview_replicas(now: Situation, file: ReleaseFile) -> int:
@@ -90,14 +91,14 @@ def commands(way: Way, at: str) -> tuple[Step, ...]:
     )
 
 
-def forward(now: Situation, way: Way, words: Sequence[Word]) -> tuple[Step, ...]:
-    """From where the release stands through `words` to all users, and its bake."""
+def forward(way: Way, words: Sequence[Word], grown: int, here: Word | None = None) -> tuple[Step, ...]:
+    """From where the release stands, with `grown` replicas, through `words` to all users, and its bake."""
     steps: list[Step] = []
-    grown = now.observed.slots[way.slot].capacity if now.observed.slots[way.slot].running else 0
-    small = way.file.settings.preview.capacity < 100 if not grown else grown < way.capacity
-    first = now.observed.route.target.first if now.observed.route.target.first == way.slot else ""
+    small, asked = grown < way.capacity, _rank(here)
+    first = way.route.first if way.route.first == way.slot else ""
     for word in words:
-        steps += approval(way, word)
+        steps += approvals(way, asked, word)
+        asked = _rank(word)
         if small:
             steps += scale(way)
             small = False
@@ -113,9 +114,10 @@ def stage(way: Way, word: Word, first: str) -> tuple[Step, ...]:
         target = msgspec.structs.replace(Target.all_on(way.old), mirror=way.slot)
         return (*switch(way, target, f"{way.version} on {way.slot} gets a copy of every read"), hold(way, word))
     whom = way.file.settings.audience
-    audience = Audience(whom.headers, whom.cookies) if first and whom else Audience()
+    named = Audience(whom.headers, whom.cookies) if whom else way.route.audience
+    audience = named if first else Audience()
     if word == AUDIENCE:
-        target = msgspec.structs.replace(Target.all_on(way.old), first=way.slot, audience=audience)
+        target = msgspec.structs.replace(Target.all_on(way.old), first=way.slot, audience=named)
         return (*switch(way, target, f"{way.version} on {way.slot} gets its audience"), hold(way, word))
     assert isinstance(word, int)
     if word == 100:
@@ -146,8 +148,8 @@ def hold(way: Way, word: Word) -> Step:
     if word == SHADOW:
         stage, words = Stage.SHADOW, f"{way.slot} is judged by its answers to copied reads against {way.old}"
     elif word == AUDIENCE:
-        assert way.file.settings.audience
-        stage, share = Stage.AUDIENCE, way.file.settings.audience.share
+        whom = way.file.settings.audience
+        stage, share = Stage.AUDIENCE, whom.share if whom else 100.0
         words = f"{way.slot} is judged by its audience against the other slot"
     else:
         assert isinstance(word, int)
@@ -164,14 +166,26 @@ def hold(way: Way, word: Word) -> Step:
     )
 
 
-def approval(way: Way, word: Word) -> tuple[Step, ...]:
-    """The person who is asked before a stage, where one is."""
+def approvals(way: Way, asked: int, word: Word) -> tuple[Step, ...]:
+    """The persons who are asked before a stage: none is passed by who leaves stages out."""
     asks = way.file.settings.approvals
-    if asks is None or word not in asks.before:
-        return ()
-    name = f"{word} %" if isinstance(word, int) else word
+    points = [point for point in asks.before if asked < _rank(point) <= _rank(word)] if asks else []
+    return tuple(_approval(way, point) for point in sorted(points, key=_rank))
+
+
+def _approval(way: Way, point: Word) -> Step:
+    asks = way.file.settings.approvals
+    assert asks
+    name = f"{point} %" if isinstance(point, int) else point
     words = f"a person approves {way.version} for {name}"
-    return (Step(Kind.APPROVAL, way.slot, words, limit=float(asks.limit), name=name),)
+    return Step(Kind.APPROVAL, way.slot, words, limit=float(asks.limit), name=name)
+
+
+def _rank(word: Word | None) -> int:
+    """The order of stages: shadow, audience, then the percents."""
+    if isinstance(word, int):
+        return word
+    return {None: -2, SHADOW: -1, AUDIENCE: 0}[word]
 
 
 def scale(way: Way) -> tuple[Step, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from scripts.release.journal import Entry, Holder
-from scripts.release.memory import BACK, Role, Run
+from scripts.release.memory import BACK, Open, Role, Run
 from scripts.release.situation import Phase, Situation
 from scripts.release.slots import Range, Slot
+from scripts.release.step import Kind
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -86,7 +87,10 @@ def status(now: Situation, holder: Holder | None, newest: Entry | None = None) -
 def stands(now: Situation) -> str:
     """One sentence: who has the users."""
     if now.phase is Phase.EMPTY:
-        return "nothing runs in either slot"
+        found = now.beside
+        return (
+            f"nothing is live, {found.version} on {found.name} runs" if found.running else "nothing runs in either slot"
+        )
     if now.phase is Phase.SHIFTING:
         target = now.observed.route.target
         both = (now.active, now.beside)
@@ -116,9 +120,16 @@ def next_command(now: Situation) -> str:
         return "`primetrade release abort` takes it back: a gate refused it; `primetrade release promote` asks again"
     if now.memory.waiting:
         return "`primetrade release approve` goes on with it, `primetrade release abort` takes it back"
-    if now.memory.open and now.memory.open.verb in BACK:
+    if now.memory.open and now.memory.open.verb in BACK and _possible(now, now.memory.open):
         return f"`primetrade release resume` ends the {now.memory.open.verb} that was begun"
     return _NEXT.get(now.phase) or _idle(now)
+
+
+def _possible(now: Situation, found: Open) -> bool:
+    """Whether the slot that a way back leads to is there, or is started by it."""
+    kinds = [step.kind for step in found.left]
+    leads = [step.slot for step in found.left if step.kind is Kind.SHIFT]
+    return Kind.DEPLOY in kinds or all(now.observed.slots[slot].running for slot in leads)
 
 
 def _idle(now: Situation) -> str:

@@ -61,6 +61,7 @@ def _shift(run: Run, step: Step) -> None:
     run.written = run.platform.now()
     if seen.route.target == step.target and seen.route.run == run.id:
         return
+    run.moved = True
     run.token = run.platform.route(step.target, run.token, run.id, run.fence)
 
 
@@ -74,7 +75,7 @@ def _preflight(run: Run, step: Step) -> str:
     """The live build must work with the schema that expand leads to: it goes on serving meanwhile."""
     live = run.observe().slots[other(step.slot)]
     level = run.level
-    if live.running and live.schema and not live.schema.min <= level <= live.schema.max:
+    if live.running and live.schema and level is not None and not live.schema.min <= level <= live.schema.max:
         raise Refused(
             f"{live.name} serves {live.version}, which works with schema levels {live.schema.min} to "
             f"{live.schema.max}; expanding to {level} would break it: release a version in between that works with both"
@@ -85,6 +86,16 @@ def _preflight(run: Run, step: Step) -> str:
 def _ready(run: Run, step: Step) -> str:
     limit = step.limit or run.file.settings.timeouts.ready
     return _wait_ready(run, step.slot, limit, "timeouts.ready", "ended while starting")
+
+
+def _grown(run: Run, step: Step) -> str:
+    """Ready in all replicas; on the way back the slot is drained still, and looked at behind that."""
+    return "" if run.verb in BACK else _ready(run, step)
+
+
+def _back(run: Run, step: Step) -> str:
+    """Ready again. One that has users is not waited for: it may have lost replicas, and the other slot is worse."""
+    return "" if run.observe().route.target.has_users(step.slot) else _ready(run, step)
 
 
 def _still_ready(run: Run, name: str) -> None:
@@ -110,7 +121,7 @@ def _parity(run: Run, step: Step) -> str:
     slots = _speaking(run, step)
     new = slots[step.slot]
     level = run.level
-    if new.schema and not new.schema.min <= level <= new.schema.max:
+    if new.schema and level is not None and not new.schema.min <= level <= new.schema.max:
         raise GateFailed(
             f"{new.version} works with schema levels {new.schema.min} to {new.schema.max}, "
             f"but the database is brought to {level}"
@@ -201,7 +212,7 @@ def _copied(run: Run, step: Step) -> str:
 
 
 def _kind(run: Run, step: Step) -> str:
-    if run.verb in ("rollback", "abort", "revert"):
+    if run.verb in BACK:
         return "rollback"
     return "promote" if step.target and step.target.weights.of(step.slot) == 100 else "shift"
 
@@ -234,11 +245,11 @@ CHECKS: dict[Kind, Callable[[Run, Step], str]] = {
     **dict.fromkeys(table.GATES, table.judge),
     Kind.PREFLIGHT: _preflight,
     Kind.DEPLOY: _ready,
-    Kind.SCALE: _ready,
+    Kind.SCALE: _grown,
     Kind.PARITY: _parity,
     Kind.SHIFT: _shifted,
     Kind.VERIFY: _verify,
-    Kind.UNDRAIN: _ready,
+    Kind.UNDRAIN: _back,
     Kind.DRAIN: _drained,
     Kind.RETIRE: _retired,
 }

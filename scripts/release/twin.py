@@ -39,6 +39,7 @@ class Behaviour:
     slow: float = 0.0  # share of ok answers
     ready_s: float = 1.0  # seconds from start to ready; infinite: never
     crashes: bool = False
+    lost: int = 0  # replicas that ended by themselves: the slot answers, and is not ready in full
     says: str = ""  # another version than its own
     mute: bool = False  # its version probe gets no answer
     schema: Range | None = None
@@ -176,9 +177,9 @@ class Twin:
     def ask(self, request: Request, slot: str = "") -> Answer:
         name = slot or self._chosen(request)
         mirror = self.current.target.mirror
-        if not slot and mirror in self.slots and self._slot(mirror).ready:
+        if not slot and mirror in self.slots and self._answers(mirror):
             self.slots[mirror].reads.add(1, request.path in self._behaviour(mirror).broken, 0)
-        if not (self._slot(name).running and self._slot(name).ready):
+        if not self._answers(name):
             return Answer(503, name, "no healthy upstream")
         does = self._behaviour(name)
         self.clock += does.takes_s
@@ -229,7 +230,7 @@ class Twin:
         slot, does, target = self.slots[name], self._behaviour(name), self.current.target
         named = self.audience if target.first else 0.0
         share = (1 - named) * target.weights.of(name) / 100 + (named if target.first == name else 0.0)
-        failed = does.failed if self._slot(name).ready else 1.0
+        failed = does.failed if self._answers(name) else 1.0
         slot.users.add(requests * share, failed, does.slow)
         copied = 1.0 if target.mirror == name else share
         slot.reads.add(requests * copied * READS, failed, does.slow)
@@ -246,6 +247,13 @@ class Twin:
     def _behaviour(self, name: str) -> Behaviour:
         return self.behaviours.get(self.slots[name].release.version, Behaviour())
 
+    def _answers(self, name: str) -> bool:
+        slot = self.slots.get(name)
+        if slot is None or slot.draining:
+            return False
+        does = self._behaviour(name)
+        return not does.crashes and self.clock >= slot.started + does.ready_s
+
     def _slot(self, name: str) -> Slot:
         slot = self.slots.get(name)
         if slot is None:
@@ -258,8 +266,8 @@ class Twin:
             digest=release.digest,
             says=(does.says or release.version) if running and not does.mute else "",
             running=running,
-            ready=running and not slot.draining and self.clock >= slot.started + does.ready_s,
-            capacity=slot.replicas if running else 0,
+            ready=self._answers(name) and not does.lost,
+            capacity=slot.replicas - does.lost if running else 0,
             schema=does.schema,
             spec=release,
             log=f"{name}.log",
@@ -277,5 +285,5 @@ class Twin:
         return "blue" if self.asked * weight // 100 > (self.asked - 1) * weight // 100 else "green"
 
     def _refuse_users(self, slot: str) -> None:
-        if self._slot(slot).ready and self.current.target.has_users(slot):
+        if self._answers(slot) and self.current.target.has_users(slot):
             raise Refused(f"{slot} has users ({self.current.target}): move them away first")

@@ -6,6 +6,7 @@ from scripts.release.errors import NeedsPerson
 from scripts.release.memory import Role
 from scripts.release.route import Target
 from scripts.release.situation import Phase, Situation
+from scripts.release.slots import Slot
 from scripts.release.step import Kind, Step
 
 
@@ -19,13 +20,13 @@ def plan_back(now: Situation, *, retire: bool, to_warm: bool = False) -> tuple[S
     good, bad = (now.beside, now.active) if _came_from_beside(now, to_warm) else (now.active, now.beside)
     target = Target.all_on(good.name)
     steps: list[Step] = []
-    moves = now.observed.route.target != target
+    moves = now.observed.route.target != target or bool(now.drift)
     if moves:
         if not good.running:
-            raise NeedsPerson(
-                f"{good.name} does not run, so there is no slot to go back to ({bad.name} serves {bad.version}): "
-                f"`primetrade release deploy {good.version or 'VERSION'}` starts it anew"
-            )
+            raise NeedsPerson(_no_way(now, good, bad))
+        if good.capacity < bad.capacity and not now.observed.route.target.has_users(good.name):
+            words = f"{good.name} grows to {bad.capacity} replicas, as many as {bad.name} serves with"
+            steps.append(Step(Kind.SCALE, good.name, words, seconds=3, replicas=bad.capacity))
         steps += [
             Step(Kind.UNDRAIN, good.name, f"{good.name} takes requests again"),
             Step(Kind.SHIFT, good.name, f"{good.version} on {good.name} gets all users", target=target),
@@ -40,10 +41,22 @@ def plan_back(now: Situation, *, retire: bool, to_warm: bool = False) -> tuple[S
     return (*steps, Step(Kind.FINISH, good.name, f"{good.version or 'nothing'} on {good.name} has all users"))
 
 
+def _no_way(now: Situation, good: Slot, bad: Slot) -> str:
+    """Why nobody can be brought back, and the verb that leads on."""
+    words = f"{good.name} does not run, so there is no slot to go back to ({bad.name} serves {bad.version}): "
+    if now.phase is Phase.BAKING:
+        return words + "`primetrade release rollback` starts the last version again first"
+    if now.phase is Phase.SHIFTING:
+        return words + f"`primetrade release shift --to 100` gives all users to {bad.name}"
+    return words + f"`primetrade release deploy {good.version or 'VERSION'}` starts it anew"
+
+
 def _came_from_beside(now: Situation, to_warm: bool) -> bool:
     """Whether the slot that is not the active one is the one to go back to."""
     if now.phase is Phase.SHIFTING:
         return to_warm and now.role is Role.WARM
     if now.phase in (Phase.PREVIEW, Phase.EMPTY):
         return False
-    return now.phase is Phase.BAKING or now.role is Role.WARM or now.memory.active == now.beside.name
+    if now.memory.active == now.beside.name:  # moved by hand
+        return not to_warm
+    return now.phase is Phase.BAKING or (to_warm and now.role is Role.WARM)

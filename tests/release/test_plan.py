@@ -135,11 +135,11 @@ def test_a_shift_by_hand_has_no_gate_and_needs_the_one_before(file: ReleaseFile)
 
 
 def test_the_way_back_moves_the_route_before_anything_else_is_drained() -> None:
-    assert short(plan_back(WARM, retire=False)) == "undrain shift100 verify100 drain warm finish"
+    assert short(plan_back(WARM, retire=False, to_warm=True)) == "undrain shift100 verify100 drain warm finish"
     assert short(plan_back(BAKING, retire=False)) == "undrain shift100 verify100 drain warm finish"
     assert short(plan_back(SHIFTING, retire=True)) == "undrain shift100 verify100 drain retire finish"
     assert short(plan_back(PREVIEW, retire=True)) == "retire finish"
-    assert short(plan_back(FLIPPED, retire=False)) == "undrain shift100 verify100 drain warm finish"
+    assert short(plan_back(FLIPPED, retire=False, to_warm=True)) == "undrain shift100 verify100 drain warm finish"
 
 
 def test_where_both_slots_have_users_by_hand_the_warm_one_is_the_way_back() -> None:
