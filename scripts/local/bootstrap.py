@@ -55,10 +55,10 @@ def _http(directory: Path) -> Json:
     }
 
 
-# A stall queues here instead of failing, but only for as long as that is of use. The application refuses what waited 3 s
-# (its QUEUE_LIMIT), and a slot at half the speed it is built for answers 500 requests/s: whoever comes behind 1,500
-# others is too late. Refused here, he costs the slot nothing; there, half an answer. Measured at 1,000/s with a slot that
-# could answer 250: with 3,000 places it did nothing but refuse, with 1,500 it answered 250.
+# A stall queues here instead of failing, but only for as long as that is of use. The application refuses what waited
+# 3 s (its QUEUE_LIMIT), and a slot at half the speed it is built for answers 500 requests/s: whoever comes behind 1,500
+# others is too late. Refused here, he costs the slot nothing; there, half an answer. Measured at 1,000/s with a slot
+# whose core another process took: with 3,000 places it did nothing but refuse, with 1,500 it answered 250/s.
 _USERS = {"max_connections": 64, "max_pending_requests": 1500, "max_requests": 1500, "max_retries": 64}
 _COPIES = {"max_connections": 64, "max_pending_requests": 1024, "max_requests": 1024, "max_retries": 0}
 
