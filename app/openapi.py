@@ -92,7 +92,14 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 def slugs(operation: Operation) -> list[str]:
     """Every problem an operation may answer with."""
-    found = [*operation.problems, "internal-error", "database-unavailable", "database-busy", "deadline-exceeded"]
+    found = [
+        *operation.problems,
+        "internal-error",
+        "database-unavailable",
+        "database-busy",
+        "deadline-exceeded",
+        "overloaded",
+    ]
     if operation.body is not None:
         found += ["malformed-body", "body-timeout", "body-too-large", "unsupported-media-type", "invalid-request"]
     if operation.query is not None or _conditional(operation):

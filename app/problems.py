@@ -13,6 +13,7 @@ CONTENT_TYPE = "application/problem+json"
 # slug: (status, title). A slug never changes its meaning; clients may switch on it.
 CATALOGUE: Mapping[str, tuple[int, str]] = MappingProxyType(
     {
+        "overloaded": (503, "The request waited too long for its turn"),
         "malformed-body": (400, "The body is not valid JSON"),
         "malformed-request": (400, "The request cannot be read"),
         "invalid-cursor": (400, "The cursor does not belong to this list"),

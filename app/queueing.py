@@ -7,15 +7,13 @@ anything else, beneath the framework: a refusal must cost a fraction of an answe
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from flask import Response
 
-from app.problems import CONTENT_TYPE, ProblemDetails
+from app.problems import CONTENT_TYPE, unavailable
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 BEGAN = "HTTP_X_REQUEST_START"  # Unix seconds, by the edge's clock
 WAITED = "app.waited_s"  # where the request's environment says it from here on
 ROUTE = "late"  # in the metrics and the log: nobody looked which one it was for
-KIND = "urn:primetrade:problem:overloaded"
-TITLE = "The request waited too long for its turn"
 
 
 def waited_s(environ: Mapping[str, Any], now: float) -> float:
@@ -50,5 +46,5 @@ def shedding(
 
 def refusal(request_id: str, limit_s: float) -> Response:
     """503, to come again when those who wait now have been answered or refused."""
-    body = msgspec.json.encode(ProblemDetails(KIND, TITLE, 503, TITLE, request_id))
-    return Response(body, 503, {"Retry-After": str(math.ceil(limit_s))}, content_type=CONTENT_TYPE)
+    problem = unavailable("overloaded", "", limit_s)
+    return Response(problem.body(request_id), problem.status, problem.headers, content_type=CONTENT_TYPE)

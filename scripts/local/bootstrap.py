@@ -55,10 +55,10 @@ def _http(directory: Path) -> Json:
     }
 
 
-# A stall queues here instead of failing, but only for as long as that is of use: the application refuses what waited 3 s
-# (its QUEUE_LIMIT), which is 3,000 requests at 1,000/s. Measured at that rate with a slot whose core another process took
-# for 14 s: with 8,192 places and no limit it answered nobody, then and afterwards; with 3,000 it was itself again 2 s after.
-# With 1,500 it answered 250/s meanwhile, but a stall of 1.5 s, which small machines have, would fail requests.
+# A stall queues here instead of failing, but only for as long as that is of use: the application refuses what waited
+# 3 s (its QUEUE_LIMIT), which is 3,000 requests at 1,000/s. Measured at that rate with a slot whose core was taken away
+# for 14 s: with 8,192 places and no limit it answered nobody, then and afterwards; with 3,000 it was itself again
+# 2 s after. With 1,500 it answered 250/s meanwhile, but a stall of 1.5 s, as small machines have them, would fail.
 _USERS = {"max_connections": 64, "max_pending_requests": 3000, "max_requests": 3000, "max_retries": 64}
 _COPIES = {"max_connections": 64, "max_pending_requests": 1024, "max_requests": 1024, "max_retries": 0}
 
