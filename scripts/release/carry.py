@@ -79,10 +79,10 @@ def _revert(run: Run, step: Step, why: str) -> None:
         run.verb = "revert"
         now = situation(run.seen(), remember(run.platform.journal.read()))
         run.event("refused", f"{run.version} refused by {step.kind}", why)
-        had_users = now.phase in (Phase.SHIFTING, Phase.BAKING)
-        if now.active.digest == run.release and now.phase is not Phase.BAKING:
+        had_users = now.observed.route.target.has_users(step.slot)
+        if now.active.digest == run.release and now.phase is not Phase.BAKING and not now.beside.running:
             raise NeedsPerson("it is the first release and has all users, so there is nothing to go back to")
-        steps = plan_back(now, retire=now.phase is not Phase.BAKING)
+        steps = plan_back(now, retire=now.phase is not Phase.BAKING, refused=step.slot)
         run.note("turn", plan=steps, words=why)
         for back in steps:
             _one(run, back, None)

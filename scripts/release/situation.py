@@ -64,7 +64,7 @@ def situation(observed: Observed, memory: Memory) -> Situation:
         role = Role.WARM  # a deploy was begun and killed before it touched the slot
     first = memory.open is not None and not memory.active  # a release that nothing was live before
     if not active.running and (first or not beside.running):
-        phase = Phase.EMPTY
+        phase, drift = Phase.EMPTY, ""  # with nobody served, any route is as good as another
     elif target.sole is None:
         phase = Phase.SHIFTING
     elif same and memory.baking:

@@ -10,14 +10,15 @@ from scripts.release.slots import Slot
 from scripts.release.step import Kind, Step
 
 
-def plan_back(now: Situation, *, retire: bool, to_warm: bool = False) -> tuple[Step, ...]:
+def plan_back(now: Situation, *, retire: bool, to_warm: bool = False, refused: str = "") -> tuple[Step, ...]:
     """All users to the slot they came from, no gate on the way; the other one drained, and retired if asked.
 
     `to_warm`: where both slots have users, the one kept warm is the good one, not the one that was live last.
+    `refused`: the slot that a gate has just refused, which is never the good one, whatever the journal says.
     A route edited by hand is overwritten: at three in the morning the way back must be open. Raises NeedsPerson
     where there is no way back.
     """
-    good, bad = (now.beside, now.active) if _came_from_beside(now, to_warm) else (now.active, now.beside)
+    good, bad = (now.beside, now.active) if _came_from_beside(now, to_warm, refused) else (now.active, now.beside)
     target = Target.all_on(good.name)
     steps: list[Step] = []
     moves = now.observed.route.target != target or bool(now.drift)
@@ -47,16 +48,21 @@ def _no_way(now: Situation, good: Slot, bad: Slot) -> str:
     if now.phase is Phase.BAKING:
         return words + "`primetrade release rollback` starts the last version again first"
     if now.phase is Phase.SHIFTING:
-        return words + f"`primetrade release shift --to 100` gives all users to {bad.name}"
+        verbs = "`primetrade release shift --to 100` or `primetrade release rollback`"
+        return words + f"{verbs} gives all users to {bad.name}"
     return words + f"`primetrade release deploy {good.version or 'VERSION'}` starts it anew"
 
 
-def _came_from_beside(now: Situation, to_warm: bool) -> bool:
+def _came_from_beside(now: Situation, to_warm: bool, refused: str) -> bool:
     """Whether the slot that is not the active one is the one to go back to."""
+    if refused:
+        return refused == now.active.name
+    if now.drift and now.beside.running and not now.active.running:
+        return True
     if now.phase is Phase.SHIFTING:
-        return to_warm and now.role is Role.WARM
+        return to_warm and (now.role is Role.WARM or not now.active.running)
     if now.phase in (Phase.PREVIEW, Phase.EMPTY):
         return False
-    if now.memory.active == now.beside.name:  # moved by hand
+    if now.memory.active == now.beside.name and now.beside.running:  # moved by hand
         return not to_warm
     return now.phase is Phase.BAKING or (to_warm and now.role is Role.WARM)
