@@ -88,14 +88,13 @@ def _ready(run: Run, step: Step) -> str:
     return _wait_ready(run, step.slot, limit, "timeouts.ready", "ended while starting")
 
 
-def _grown(run: Run, step: Step) -> str:
-    """Ready in all replicas; on the way back the slot is drained still, and looked at behind that."""
-    return "" if run.verb in BACK else _ready(run, step)
-
-
 def _back(run: Run, step: Step) -> str:
-    """Ready again. One that has users is not waited for: it may have lost replicas, and the other slot is worse."""
-    return "" if run.observe().route.target.has_users(step.slot) else _ready(run, step)
+    """Ready again; looked at behind its scaling where that comes next.
+
+    One that has users is not waited for: it may have lost replicas, and the other slot is worse.
+    """
+    serves = run.observe().route.target.has_users(step.slot)
+    return "" if serves or step.replicas else _ready(run, step)
 
 
 def _still_ready(run: Run, name: str) -> None:
@@ -245,7 +244,7 @@ CHECKS: dict[Kind, Callable[[Run, Step], str]] = {
     **dict.fromkeys(table.GATES, table.judge),
     Kind.PREFLIGHT: _preflight,
     Kind.DEPLOY: _ready,
-    Kind.SCALE: _grown,
+    Kind.SCALE: _ready,
     Kind.PARITY: _parity,
     Kind.SHIFT: _shifted,
     Kind.VERIFY: _verify,

@@ -25,11 +25,8 @@ def plan_back(now: Situation, *, retire: bool, to_warm: bool = False, refused: s
     if moves:
         if not good.running:
             raise NeedsPerson(_no_way(now, good, bad))
-        if good.capacity < bad.capacity and not now.observed.route.target.has_users(good.name):
-            words = f"{good.name} grows to {bad.capacity} replicas, as many as {bad.name} serves with"
-            steps.append(Step(Kind.SCALE, good.name, words, seconds=3, replicas=bad.capacity))
         steps += [
-            Step(Kind.UNDRAIN, good.name, f"{good.name} takes requests again"),
+            *_ready(now, good, bad.capacity),
             Step(Kind.SHIFT, good.name, f"{good.version} on {good.name} gets all users", target=target),
             Step(Kind.VERIFY, good.name, "probes on the users' route see it", target=target),
         ]
@@ -40,6 +37,18 @@ def plan_back(now: Situation, *, retire: bool, to_warm: bool = False, refused: s
     elif bad.running:
         steps.append(Step(Kind.WARM, bad.name, f"{bad.version} on {bad.name} stays up to be looked into"))
     return (*steps, Step(Kind.FINISH, good.name, f"{good.version or 'nothing'} on {good.name} has all users"))
+
+
+def _ready(now: Situation, good: Slot, replicas: int) -> tuple[Step, ...]:
+    """The slot takes requests again; with as many replicas as serve now, where it has no users yet."""
+    words = f"{good.name} takes requests again"
+    if good.capacity >= replicas or now.observed.route.target.has_users(good.name):
+        return (Step(Kind.UNDRAIN, good.name, words),)
+    grows = f"{good.name} grows to {replicas} replicas, as many as serve now"
+    return (
+        Step(Kind.UNDRAIN, good.name, words, replicas=replicas),
+        Step(Kind.SCALE, good.name, grows, seconds=3, replicas=replicas),
+    )
 
 
 def _no_way(now: Situation, good: Slot, bad: Slot) -> str:
