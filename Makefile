@@ -21,7 +21,8 @@ test: $(VENV)/.dev ## The tests (real PostgreSQL, Valkey, Envoy; under 3 minutes
 	$(PYTEST) -n 2 --dist loadgroup -m 'not faults and not browser' $(TEST_ARGS)
 
 test-faults: $(VENV)/.dev ## Faults on real processes: kills, freezes, full disks, bad releases
-	$(PYTEST) -m faults $(TEST_ARGS)
+	$(PYTEST) -m faults --ignore tests/release/test_kill_matrix.py $(TEST_ARGS)
+	$(PYTEST) -m faults -n 2 tests/release/test_kill_matrix.py $(TEST_ARGS)
 
 test-browser: $(VENV)/.dev ## The report in headless Chromium (installs nothing: needs chromium and chromedriver)
 	$(PYTEST) -m browser $(TEST_ARGS)

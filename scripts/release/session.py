@@ -93,6 +93,8 @@ def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, plan
             overdue = [] if name in BACK else _overdue(run, now)
             if overdue:
                 now = look(platform)
+            if overdue and name == "resume" and now.memory.open is None:  # what was killed was what is overdue
+                return Done(run_id, "; ".join(overdue))
             plan = planner(now, fence)
             if not plan.steps:
                 return Done(run_id, "; ".join(overdue) or f"nothing to do: {stands(now)}")
