@@ -15,7 +15,7 @@ from typing import cast
 import helm_python
 import yaml
 
-from tests.helm.render import HELM, NAMESPACE, Object, release_name
+from tests.helm.render import NAMESPACE, Object, loaded, release_name
 
 KINDS = {
     "v1": {"ConfigMap": "configmaps", "Service": "services", "ServiceAccount": "serviceaccounts"},
@@ -124,5 +124,5 @@ def rendered(chart: str, values: Object, present: list[Object], *, custom: bool 
             storage_driver="memory",
         ) as config,
     ):
-        release = config.install(HELM / chart, release_name(chart, values), values, dry_run="server")
+        release = config.install(loaded(chart), release_name(chart, values), values, dry_run="server")
     return [found for found in yaml.safe_load_all(release["manifest"]) if found]

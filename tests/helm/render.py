@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,17 @@ def release_name(chart: str, values: Object) -> str:
     return "shop-expand" if values.get("render") == "migration" else f"shop-{values.get('slot', 'blue')}"
 
 
+@cache
+def loaded(chart: str) -> helm_python.Chart:
+    """A chart, read once: it cannot change in the hand."""
+    return helm_python.Chart.load(HELM / chart)
+
+
 def files(chart: str, values: Object, name: str = "") -> dict[str, str]:
     """Template to text. Raises HelmError when the schema or a guard refuses the values."""
-    with helm_python.Chart.load(HELM / chart) as loaded:
-        loaded.validate_schema(values)
-        return loaded.render(values, name=name or release_name(chart, values), namespace=NAMESPACE)
+    chart_read = loaded(chart)
+    chart_read.validate_schema(values)
+    return chart_read.render(values, name=name or release_name(chart, values), namespace=NAMESPACE)
 
 
 def objects(texts: dict[str, str]) -> list[Object]:
