@@ -109,8 +109,10 @@ def served(present: list[Object], custom: bool) -> Iterator[str]:
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.answers = answers([ROOT_CA, *present], custom)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def rendered(chart: str, values: Object, present: list[Object], *, custom: bool = True) -> list[Object]:
