@@ -5,18 +5,27 @@ Helm's `lookup` is empty without a server; this one answers it, so that the guar
 
 from __future__ import annotations
 
+import atexit
 import json
+import multiprocessing
+import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
+from unittest.mock import patch
 
 import helm_python
 import yaml
 
 from tests.helm.render import NAMESPACE, Object, loaded, release_name
 
+LIMIT_S = 60.0  # for one answer of Helm, its process started first
 KINDS = {
     "v1": {"ConfigMap": "configmaps", "Service": "services", "ServiceAccount": "serviceaccounts"},
     "apps/v1": {"Deployment": "deployments"},
@@ -115,8 +124,12 @@ def served(present: list[Object], custom: bool) -> Iterator[str]:
             server.shutdown()
 
 
-def rendered(chart: str, values: Object, present: list[Object], *, custom: bool = True) -> list[Object]:
-    """What Helm would send to a cluster that has these objects. Raises HelmError when a guard refuses."""
+class RefusedError(Exception):
+    """What Helm said instead of rendering."""
+
+
+def ask(chart: str, values: Object, present: list[Object], custom: bool) -> tuple[bool, str]:
+    """Whether Helm would write, and what: manifests, or why not."""
     with (
         served(present, custom) as address,
         helm_python.Config(
@@ -126,5 +139,30 @@ def rendered(chart: str, values: Object, present: list[Object], *, custom: bool 
             storage_driver="memory",
         ) as config,
     ):
-        release = config.install(loaded(chart), release_name(chart, values), values, dry_run="server")
-    return [found for found in yaml.safe_load_all(release["manifest"]) if found]
+        try:
+            release = config.install(loaded(chart), release_name(chart, values), values, dry_run="server")
+        except helm_python.HelmError as exc:
+            return False, str(exc)
+    return True, str(release["manifest"])
+
+
+@cache
+def _apart() -> ProcessPoolExecutor:
+    """A process whose Helm remembers the servers it saw in a folder of this run, not in the user's home.
+
+    Go takes the environment that a process began with, so this one's cannot be changed.
+    """
+    memory = tempfile.mkdtemp(prefix="helm-tests-")
+    atexit.register(shutil.rmtree, memory, ignore_errors=True)
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    with patch.dict(os.environ, KUBECACHEDIR=memory):
+        pool.submit(os.getpid).result(timeout=LIMIT_S)
+    return pool
+
+
+def rendered(chart: str, values: Object, present: list[Object], *, custom: bool = True) -> list[Object]:
+    """What Helm would send to a cluster that has these objects. Raises RefusedError when a guard refuses."""
+    written, text = _apart().submit(ask, chart, values, present, custom).result(timeout=LIMIT_S)
+    if not written:
+        raise RefusedError(text)
+    return [found for found in yaml.safe_load_all(text) if found]

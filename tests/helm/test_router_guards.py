@@ -8,7 +8,7 @@ import re
 import helm_python
 import pytest
 
-from tests.helm.cluster import rendered
+from tests.helm.cluster import RefusedError, rendered
 from tests.helm.render import HELM, Object, laid, only, render
 from tests.helm.test_slot_guards import spoken
 
@@ -105,7 +105,7 @@ def refusal(values: Object, name: str = "") -> str:
 
 
 def refused_by(values: Object, present: list[Object]) -> str:
-    with pytest.raises(helm_python.HelmError) as refused:
+    with pytest.raises(RefusedError) as refused:
         rendered("router", values, present)
     return str(refused.value)
 

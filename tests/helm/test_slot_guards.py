@@ -7,7 +7,7 @@ import re
 import helm_python
 import pytest
 
-from tests.helm.cluster import rendered
+from tests.helm.cluster import RefusedError, rendered
 from tests.helm.render import HELM, Object, laid, only, render
 
 GOOD: Object = {"version": "1.0.0", "image": {"repository": "local/shop", "tag": "1.0.0"}}
@@ -102,9 +102,9 @@ def test_a_slot_with_users_keeps_its_pods(driver: str) -> None:
     """Whatever routes, the pods that users are on are not replaced by another version, nor made fewer."""
     present = [live_by(driver), running()]
 
-    with pytest.raises(helm_python.HelmError, match=REPLACED):
+    with pytest.raises(RefusedError, match=REPLACED):
         rendered("slot", {**GOOD, "version": "2.0.0"}, present)
-    with pytest.raises(helm_python.HelmError, match=FEWER):
+    with pytest.raises(RefusedError, match=FEWER):
         rendered("slot", {**GOOD, "replicas": 1}, present)
 
 
