@@ -14,6 +14,7 @@ from markdown_it.token import Token
 
 from scripts.cli import primetrade
 
+HELP = ["-h", "--help"]  # click keeps what a command is first asked with
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 HOW_TO = ROOT / "docs" / "how-to"
@@ -55,7 +56,7 @@ def refuse(words: list[str], *, whole: bool) -> None:
     if whole:
         command.make_context(command.name, words)
     else:
-        command.make_parser(click.Context(command)).parse_args(words)
+        command.make_parser(click.Context(command, help_option_names=HELP)).parse_args(words)
 
 
 def refusals(text: str, *, whole: bool) -> list[str]:
@@ -74,7 +75,7 @@ def examples(command: click.Command) -> Iterator[str]:
     """Those of a command's help, and of all below it."""
     yield " ".join((command.help or "").partition("Example: ")[2].split())
     if isinstance(command, click.Group):
-        context = click.Context(command)
+        context = click.Context(command, help_option_names=HELP)
         for name in command.list_commands(context):
             found = command.get_command(context, name)
             assert found is not None

@@ -57,10 +57,11 @@ def test_a_browser_may_read_the_refusal(serve: Callable[..., Api]) -> None:
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (503, origin)
 
 
-@pytest.mark.parametrize("said", [{}, began(0), began(-3600), {"X-Request-Start": "t=5"}, {"X-Request-Start": "nan"}])
-def test_without_a_time_or_with_one_to_come_nothing_is_refused(api: Api, said: dict[str, str]) -> None:
+@pytest.mark.parametrize("said", [None, 0, -3600, "t=5", "nan"])
+def test_without_a_time_or_with_one_to_come_nothing_is_refused(api: Api, said: float | str | None) -> None:
     """A clock ahead of ours tells nothing about a wait."""
-    assert api.get("/openapi.json", headers=said).status_code == 200
+    headers = {"X-Request-Start": said} if isinstance(said, str) else {} if said is None else began(said)
+    assert api.get("/openapi.json", headers=headers).status_code == 200
 
 
 def test_only_the_edge_says_when_a_request_began(serve: Callable[..., Api]) -> None:
