@@ -54,7 +54,7 @@ def refuse(words: list[str], *, whole: bool) -> None:
             raise click.UsageError(f"no such verb: {name}")
         command = found
     if whole:
-        command.make_context(command.name, words)
+        command.make_context(command.name, words, help_option_names=HELP)
     else:
         command.make_parser(click.Context(command, help_option_names=HELP)).parse_args(words)
 
