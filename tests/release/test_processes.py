@@ -58,12 +58,12 @@ def test_a_release_in_steps_a_rollback_and_the_release_again_lose_no_request(
 def test_a_bad_release_is_refused_before_a_single_users_request_reaches_it(
     local: Local, processes_file: ReleaseFile
 ) -> None:
-    """It fails a tenth of its requests: smoke or analysis load finds out, and its slot never had a user."""
+    """It fails three of ten requests: smoke or analysis load finds out, and its slot never had a user."""
     with (
         keep_alive_load(local.state, pause_s=0.01) as seen,
         pytest.raises(Reverted, match=r"by (smoke|analysis) of green"),
     ):
-        engine.deploy(local, processes_file, "1.1.0", CALLER, Options(env={"FAULT_ERROR_SHARE": "0.1"}))
+        engine.deploy(local, processes_file, "1.1.0", CALLER, Options(env={"FAULT_ERROR_SHARE": "0.3"}))
     assert failed(seen) == {}
     assert {each.slot for each in seen} == {"blue"}
     assert local.tally()["green"].requests == 0
