@@ -178,14 +178,15 @@ def test_a_killed_release_is_diagnosed_and_gone_on_with(
     local: Local, words: Callable[..., list[str]], primetrade: Command
 ) -> None:
     """status, doctor and resume see the same: a run that nobody ended, with half of the users on it."""
+    slow = ("--set", "hold.duration=5s")  # what it began with, it is gone on with
     with keep_alive_load(local.state, pause_s=0.01) as seen:
-        with half_way(local, words("deploy", "1.1.0", "--set", "hold.duration=5s")) as run:
+        with half_way(local, words("deploy", "1.1.0", *slow)) as run:
             run.kill()
         assert "`primetrade release resume` goes on" in primetrade("status")[0]
-        out, _ = primetrade("doctor", "--json", code=6)
+        out, _ = primetrade("doctor", "--json", *slow, code=6)
         (finding,) = msgspec.json.decode(out)["findings"]
         assert (finding["where"], "was killed" in finding["what"]) == ("journal", True)
-        primetrade("resume")
+        primetrade("resume", *slow)
         assert primetrade("doctor")[0] == "nothing is wrong\n"
     assert {200} == {each.status for each in seen}
     assert local.observe().route.weights == Weights(0, 100)
