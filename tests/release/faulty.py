@@ -55,6 +55,7 @@ class Faulty(Twin):
     reached: int = 0  # calls since the trap was set
     turns: dict[str, int] = field(default_factory=dict)
     died: set[str] = field(default_factory=set)  # slots whose process ended by itself
+    dipped: set[str] = field(default_factory=set)  # slots that run and are not ready
     borne: dict[str, float] = field(default_factory=dict)  # slot → seconds under its share
     wronged: list[str] = field(default_factory=list)  # what the engine did to users and should not have
     told: Observed | None = None  # what an engine saw last
@@ -94,7 +95,8 @@ class Faulty(Twin):
         with self.called("deploy"):
             super().deploy(slot, release, replicas, fence)
             if self.slots[slot] is not before:  # a new process
-                self.died.discard(slot)
+                for faults in (self.died, self.dipped):
+                    faults.discard(slot)
                 self.borne.pop(slot, None)
 
     def route(self, target: Target, expected: str, run: str, fence: int) -> str:
@@ -112,10 +114,36 @@ class Faulty(Twin):
                 if share and self.current.weights.of(name) >= share:
                     self.borne[name] = self.borne.get(name, 0) + seconds
 
+    def breaks(self, what: str) -> None:
+        """A fault by its name: of a slot ("blue dies", "green dips"), or of what the engine asks."""
+        match what.split():
+            case [slot, fault]:
+                getattr(self, fault)(slot)
+            case ["figures"]:
+                self.tally_error = "no figures: the admin port does not answer"
+            case ["blind"]:
+                self.observe_error = "the admin port does not answer"
+            case ["load"]:
+                self.load_error = "no load: no tokens"
+            case ["few"]:
+                self.rate = 1
+            case ["hours"]:
+                self.clock += 6 * 3600
+
+    def mend(self) -> None:
+        """What was broken works again; slots that died stay dead."""
+        self.tally_error = self.observe_error = self.load_error = ""
+        self.dipped.clear()
+        self.rate = 1000
+
     def dies(self, name: str) -> None:
         """The process of a slot ends by itself."""
         if name in self.slots:
             self.died.add(name)
+
+    def dips(self, name: str) -> None:
+        """A slot runs and is not ready, until it is taken off the list."""
+        self.dipped.add(name)
 
     def clone(self) -> Faulty:
         """The same service once more, with no trap: what happens to it does not happen here."""
@@ -130,9 +158,12 @@ class Faulty(Twin):
 
     def _slot(self, name: str) -> Slot:
         found = super()._slot(name)
-        if name not in self.died:
-            return found
-        return msgspec.structs.replace(found, says="", running=False, ready=False, capacity=0, schema=None)
+        if name in self.died:
+            return msgspec.structs.replace(found, says="", running=False, ready=False, capacity=0, schema=None)
+        return msgspec.structs.replace(found, ready=found.ready and name not in self.dipped)
+
+    def _answers(self, name: str) -> bool:
+        return super()._answers(name) and name not in self.died | self.dipped
 
 
 class _Journal:
