@@ -48,7 +48,8 @@ def main(home: str, path: str, point: str, of: str, verb: str, *arguments: str) 
     carry.act = mortal(int(point), of)
     match verb, *arguments:
         case "deploy", version, *options:
-            engine.deploy(local, file, version, CALLER, Options(to_preview="to_preview" in options))
+            wanted = Options(to_preview="to_preview" in options, all_at_once="all_at_once" in options)
+            engine.deploy(local, file, version, CALLER, wanted)
         case "shift", percent:
             engine.shift(local, file, int(percent), CALLER)
         case _:

@@ -1,8 +1,8 @@
 """SIGKILL at every point of every verb, on real processes under load; then `resume`, then `rollback`.
 
-The cases are read off the engine's own plans, made on the twin: a step that is new has its cases by itself. Each
-mutating step has two: killed between its intent and its act, and between its act and its done. While the engine dies,
-is resumed and goes back, clients that keep their connections send about 300 requests a second, and none of them fails.
+The cases are read off the engine's own plans, made on the twin: a step that is new has its cases by itself. Each step
+that changes something has two: killed between its intent and its act, and between its act and its done. While the
+engine dies, is resumed and goes back, clients that keep their connections send about 300 requests a second: none fails.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 import pytest
 
-from scripts.local import system
 from scripts.local.slots import SlotSpec
+from scripts.local.state import State
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
 from scripts.release.errors import NeedsPerson, Reverted
@@ -27,7 +27,7 @@ from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.local import Local
 from scripts.release.memory import Role
 from scripts.release.platform import Platform
-from scripts.release.route import Target
+from scripts.release.route import Route, Target
 from scripts.release.step import MUTATING, Step
 from scripts.release.twin import Twin
 from tests.local.traffic import keep_alive_load
@@ -82,7 +82,9 @@ STORIES: Final = {
     "abort": Story(("abort",), "abort", (PREVIEW, ("shift", "50")), resumed=("old", None), back=None),
     "rollback": Story(("rollback",), "rollback", LIVE, resumed=("old", Role.REJECTED), back=None),
     "cold-rollback": Story(("rollback",), "rollback", COLD, resumed=("old", Role.REJECTED), back=None, warm="1s"),
-    "revert": Story(("deploy", "{new}"), "revert", resumed=("old", Role.REJECTED), back=None, commands=REFUSES),
+    "revert": Story(
+        ("deploy", "{new}", "all_at_once"), "revert", resumed=("old", Role.REJECTED), back=None, commands=REFUSES
+    ),
     "reap": Story(("reap",), "reap", (*LIVE, ("wait",)), resumed=("new", None), warm="1s"),
 }
 
@@ -108,11 +110,15 @@ def release_file(directory: Path, story: Story, command: tuple[str, ...] = ("sho
     return read_release_file(path)
 
 
+def deploy_options(words: Sequence[str]) -> Options:
+    return Options(to_preview="to_preview" in words, all_at_once="all_at_once" in words)
+
+
 def run(platform: Platform, file: ReleaseFile, words: tuple[str, ...], caller: Caller = BOB) -> None:
     """A command as the driver has it."""
     match words:
         case ("deploy", version, *options):
-            engine.deploy(platform, file, version, caller, Options(to_preview="to_preview" in options))
+            engine.deploy(platform, file, version, caller, deploy_options(options))
         case ("shift", percent):
             engine.shift(platform, file, int(percent), caller)
         case ("wait",):
@@ -124,12 +130,13 @@ def run(platform: Platform, file: ReleaseFile, words: tuple[str, ...], caller: C
 def planned(story: Story) -> tuple[Step, ...]:
     """The mutating steps that the killed verb takes, as the twin carries them out."""
     with tempfile.TemporaryDirectory() as directory:
-        twin, file = Twin(), release_file(Path(directory), story)
+        file = release_file(Path(directory), story)
+        twin = Twin(current=Route(Target.all_on("green"), "0"))
+        twin.deploy("blue", file.release("old", {}), 1, 0)
+        twin.sleep(10)
+        twin.edit(Target.all_on("blue"))
         plans: list[tuple[Step, ...]] = []
         caller = msgspec.structs.replace(BOB, on_plan=plans.append)
-        twin.deploy("green", file.release("old", {}), 1, 1)  # as `local up` starts the first one
-        twin.edit(Target.all_on("green"))
-        twin.sleep(2)
         for words in story.before:
             run(twin, file, tuple(word.format(new="new") for word in words))
         try:
@@ -148,36 +155,14 @@ CASES: Final = [
 ]
 
 
-class Service(NamedTuple):
-    """A local system on which some version is live."""
-
-    local: Local
-    file: ReleaseFile
-
-
-@pytest.fixture
-def service(case: Case, tmp_path: Path) -> Iterator[Service]:
-    """Version 0 has all users."""
-    command = ("{python}", str(Path(__file__).parents[1] / "local" / "artefact.py"))
-    file = release_file(tmp_path, STORIES[case.story], command)
-    home = tmp_path / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
-        patch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-        try:
-            system.up(home, print, first=SlotSpec("0", command), migrate=lambda url, report: None)
-            yield Service(Local(home, file), file)
-        finally:
-            system.down(home, print)
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_an_engine_killed_at_any_point_is_resumed_and_rolled_back_and_no_request_is_lost(
-    case: Case, service: Service
+    case: Case, edge: State, artefact: Callable[..., SlotSpec], tmp_path: Path
 ) -> None:
     """The journal ends at the intent of the step; then both ways lead to where they would have led."""
-    local, file, story = service.local, service.file, STORIES[case.story]
-    old, new = engine.look(local).active.version, f"{case.story}-{case.point}"
+    story, old, new = STORIES[case.story], "1.0.0", "1.1.0"
+    file = release_file(tmp_path, story, artefact(old).command)
+    local = Local(Path(edge.home), file)
     with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
         for words in story.before:
             run(local, file, tuple(word.format(new=new) for word in words))
@@ -186,7 +171,7 @@ def test_an_engine_killed_at_any_point_is_resumed_and_rolled_back_and_no_request
         found = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         assert found.returncode == -signal.SIGKILL, found.stdout + found.stderr
         last, now = local.journal.read()[-1], engine.look(local)
-        assert (last.phase, last.step, last.slot) == ("intent", case.step.kind, last.slot)
+        assert (last.phase, last.step, last.slot) == ("intent", case.step.kind, case.step.slot)
         assert now.drift == ""
         assert now.memory.open is not None
         assert local.holder() is None
@@ -203,6 +188,8 @@ def test_an_engine_killed_at_any_point_is_resumed_and_rolled_back_and_no_request
             stands(local, story.back, old, new)
         mark = len(seen)
         local.sleep(0.1)
+    begun = [entry.plan for entry in local.journal.read() if entry.run == last.run and entry.plan][-1]
+    assert [step.kind for step in begun if step.kind in MUTATING] == [step.kind for step in planned(story)]
     assert [each for each in seen if each.status != 200] == []
     assert {each.slot for each in seen[mark:]} == {engine.look(local).active.name}
 
