@@ -239,6 +239,32 @@ def test_a_slot_that_is_lost_at_any_call_gets_no_more_users(
             number += 1
 
 
+@pytest.mark.parametrize("hours", [6, -6])
+def test_a_clock_that_jumps_sends_nobody_astray(file: ReleaseFile, hours: int) -> None:
+    """At any call of a release: a gate may run out of time, but nobody is sent anywhere for that."""
+    start = prepared(STORIES["deploy"], file)
+    number = 0
+    while True:
+        number += 1
+        twin = start.clone()
+
+        def jump(twin: Faulty = twin) -> None:
+            twin.clock += 3600 * hours
+            for slot in twin.slots.values():
+                slot.started += 3600 * hours  # what runs does not know what time it is
+
+        twin.set_trap(Trap(number, jump))
+        try:
+            engine.deploy(twin, file, "1.1.0", CALLER)
+        except ReleaseError:
+            engine.resume(twin, file, BOB)
+        assert (twin.wronged, engine.look(twin).drift) == ([], "")
+        assert engine.look(twin).active.version == "1.1.0", f"call {number}"
+        if twin.trap is not None:
+            break
+    assert number > 1
+
+
 def asks_to_end() -> None:
     """SIGTERM, where the run hears it: it takes a few calls of the journal before, and dies there."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

@@ -1,0 +1,251 @@
+"""Cases of the fault list on real processes behind a real Envoy: what happens by itself, and what hands do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+import psutil
+import pytest
+
+from scripts.local import envoy, slots
+from scripts.local.envoy_config import Routes
+from scripts.local.state import read_state
+from scripts.release import engine
+from scripts.release.engine import Caller, Options
+from scripts.release.errors import NeedsPerson, Refused, ReleaseError, Reverted
+from scripts.release.file import ReleaseFile, read_release_file
+from scripts.release.local import Local
+from scripts.release.memory import Role
+from scripts.release.route import Target, Weights
+from scripts.release.situation import Phase
+from tests.local.traffic import Seen, keep_alive_load, send, until
+
+pytestmark = pytest.mark.faults
+
+CALLER: Final = Caller("ann@laptop", "ticket 7")
+PREVIEW: Final = Options(to_preview=True)
+PAUSE_S: Final = 0.011  # of four clients: about 300 requests a second
+DRIVER: Final = str(Path(__file__).with_name("killed.py"))
+
+
+def failed(seen: list[Seen]) -> list[Seen]:
+    return [each for each in seen if each.status != 200]
+
+
+def killed(local: Local, file: ReleaseFile, point: int, of: str, *words: str) -> None:
+    """Run a command in a process of its own that dies at that point."""
+    argv = [sys.executable, DRIVER, str(local.home), str(file.path), str(point), of, *words]
+    found = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert found.returncode == -signal.SIGKILL, found.stdout + found.stderr
+
+
+def kill_slot(local: Local, name: str) -> None:
+    """SIGKILL to all its processes."""
+    slot = slots.read_slot(local.home, name)
+    assert slot
+    for replica in slot.replicas:
+        os.kill(replica.process.pid, signal.SIGKILL)
+    until(lambda: not local.observe().slots[name].running, f"{name} is dead")
+
+
+@pytest.mark.parametrize(("dead", "live"), [("green", "blue"), ("blue", "green")])
+def test_a_slot_that_died_while_the_engine_was_dead_gets_no_user_back(
+    local: Local, processes_file: ReleaseFile, dead: str, live: str
+) -> None:
+    """Half of the users were on each; rollback gives all of them to the one that is there, whichever it is."""
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        killed(local, processes_file, 6, "deploy", "deploy", "1.1.0")
+    assert failed(seen) == []
+    assert local.observe().route.weights == Weights(50, 50)
+    kill_slot(local, dead)
+    engine.rollback(local, processes_file, CALLER)
+    assert local.observe().route.target == Target.all_on(live)
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        time.sleep(0.5)
+    assert failed(seen) == []
+
+
+def test_a_route_that_was_written_and_not_confirmed_is_gone_on_with(
+    local: Local, processes_file: ReleaseFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Envoy stands still while it is to take the route over: the write is there, its confirmation is not."""
+    engine.deploy(local, processes_file, "1.1.0", CALLER, PREVIEW)
+    edge, write = psutil.Process(read_state(local.home).processes["envoy"].pid), envoy.write_routes
+
+    def write_and_freeze(home: Path, routes: Routes) -> Routes:
+        edge.suspend()
+        return write(home, routes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(envoy, "write_routes", write_and_freeze)
+        with pytest.raises(ReleaseError, match=r"no answer within 2 s|has not taken over the route"):
+            engine.shift(local, processes_file, 100, CALLER)
+    edge.resume()
+    assert engine.look(local).drift == ""
+    engine.resume(local, processes_file, CALLER)
+    now = engine.look(local)
+    assert (now.active.version, now.role, now.memory.open) == ("1.1.0", Role.WARM, None)
+
+
+def test_a_release_whose_program_is_not_there_touches_no_user_and_can_be_given_up(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    path = processes_file.path
+    path.write_text(path.read_text().replace('"{python}"', '"/nowhere/shop"', 1))
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        with pytest.raises(ReleaseError, match="/nowhere/shop"):
+            engine.deploy(local, read_release_file(path), "1.1.0", CALLER)
+        assert local.observe().route.target == Target.all_on("blue")
+        engine.abort(local, processes_file, CALLER)
+        engine.deploy(local, processes_file, "1.1.0", CALLER, PREVIEW)
+    assert failed(seen) == []
+
+
+def test_a_slot_that_dips_behind_its_gate_is_waited_for_and_no_request_is_lost(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """It passed, it is not ready for two seconds, and only then it gets users."""
+
+    def dip(at: float, kind: str, label: str, detail: str) -> None:
+        green = slots.read_slot(local.home, "green")
+        if kind == "gate" and label.startswith("analysis") and green:
+            slots.faults(local.state, green, unready=1)
+            threading.Timer(2, lambda: slots.faults(local.state, green, unready=0)).start()
+
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        engine.deploy(local, processes_file, "1.1.0", Caller("ann", on_event=dip))
+    assert failed(seen) == []
+    assert engine.look(local).active.version == "1.1.0"
+
+
+def test_a_replica_that_dies_in_the_bake_gives_the_users_back(local: Local, processes_file: ReleaseFile) -> None:
+    """Half of what was promoted is not what was promoted; what the dead replica was answering is lost, and no more."""
+    file = read_release_file(processes_file.path, ("artefact.replicas=2", "bake.duration=10s"))
+
+    def dies(at: float, kind: str, label: str, detail: str) -> None:
+        green = slots.read_slot(local.home, "green")
+        if kind == "promote" and green:
+            os.kill(green.replicas[0].process.pid, signal.SIGKILL)
+
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        with pytest.raises(Reverted, match="green is not ready any more"):
+            engine.deploy(local, file, "1.1.0", Caller("ann", on_event=dies))
+        mark = len(seen)
+        time.sleep(0.3)
+    assert failed(seen[mark:]) == []
+    assert len(failed(seen)) <= 4  # one for each client at most
+    assert {each.slot for each in seen[mark:]} == {"blue"}
+
+
+def test_weights_changed_by_hand_under_a_release_are_left_alone_and_mended_by_abort(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    def edit(at: float, kind: str, label: str, detail: str) -> None:
+        if kind == "shift":
+            envoy.write_routes(local.home, Routes(blue=80, green=20))
+
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        with pytest.raises(NeedsPerson, match=r"changed under this run: it says blue 80 %.*release abort"):
+            engine.deploy(local, processes_file, "1.1.0", Caller("ann", on_event=edit))
+        assert local.observe().route.weights == Weights(80, 20)
+        engine.abort(local, processes_file, CALLER)
+    assert failed(seen) == []
+    now = engine.look(local)
+    assert (now.observed.route.target, now.drift) == (Target.all_on("blue"), "")
+
+
+def test_a_journal_that_was_deleted_costs_the_memory_and_no_request(local: Local, processes_file: ReleaseFile) -> None:
+    """What serves is adopted by the next release; what came before it is not known any more."""
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        engine.deploy(local, processes_file, "1.1.0", CALLER, PREVIEW)
+        engine.shift(local, processes_file, 100, CALLER)
+        (local.home / "release" / "journal.jsonl").unlink()
+        with pytest.raises(NeedsPerson, match="no warm slot"):
+            engine.rollback(local, processes_file, CALLER)
+        engine.deploy(local, processes_file, "1.2.0", CALLER, PREVIEW)
+        engine.shift(local, processes_file, 100, CALLER)
+        engine.rollback(local, processes_file, CALLER)
+    assert failed(seen) == []
+    assert engine.look(local).active.version == "1.1.0"
+
+
+def test_a_preview_that_was_stopped_by_hand_is_deployed_anew(local: Local, processes_file: ReleaseFile) -> None:
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        engine.deploy(local, processes_file, "1.1.0", CALLER, PREVIEW)
+        slots.stop_slot(local.home, "green")
+        with pytest.raises(Refused, match="no release is under way"):
+            engine.promote(local, processes_file, CALLER)
+        engine.deploy(local, processes_file, "1.1.0", CALLER, PREVIEW)
+    assert failed(seen) == []
+    assert engine.look(local).phase is Phase.PREVIEW
+
+
+def test_an_idle_slot_that_was_stopped_by_hand_makes_the_rollback_a_cold_one(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    said: list[str] = []
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        engine.deploy(local, processes_file, "1.1.0", CALLER, PREVIEW)
+        engine.shift(local, processes_file, 100, CALLER)
+        slots.stop_slot(local.home, "blue")
+        caller = Caller("ann", on_event=lambda at, kind, label, detail: said.append(label))
+        engine.rollback(local, processes_file, caller)
+    assert failed(seen) == []
+    assert said[0] == "cold rollback"
+    assert engine.look(local).active.version == "1.0.0"
+
+
+def environment(local: Local) -> set[str]:
+    """LOG_LEVEL of every process that serves users."""
+    name = local.observe().route.target.sole
+    slot = slots.read_slot(local.home, name or "")
+    assert slot
+    return {psutil.Process(replica.process.pid).environ().get("LOG_LEVEL", "") for replica in slot.replicas}
+
+
+def test_a_rollback_finds_the_configuration_of_its_version_warm_and_cold(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """Each slot keeps its own environment, and a version that is started again gets the one it had."""
+    file = read_release_file(processes_file.path, ("warm=1s",))
+    engine.deploy(local, file, "1.1.0", CALLER, Options({"LOG_LEVEL": "debug"}, to_preview=True))
+    engine.shift(local, file, 100, CALLER)
+    engine.deploy(local, file, "1.2.0", CALLER, Options({"LOG_LEVEL": "error"}, to_preview=True))
+    engine.shift(local, file, 100, CALLER)
+    assert environment(local) == {"error"}
+    engine.rollback(local, file, CALLER)
+    assert environment(local) == {"debug"}
+    engine.deploy(local, file, "1.3.0", CALLER, PREVIEW)
+    engine.shift(local, file, 100, CALLER)
+    time.sleep(1.1)
+    engine.reap(local, file, CALLER)
+    assert environment(local) == {""}
+    engine.rollback(local, file, CALLER)
+    assert environment(local) == {"debug"}
+
+
+def test_a_user_who_stuck_to_the_new_slot_leaves_it_with_the_rollback(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """Whatever cookie they bring; and the next release draws every user anew."""
+    file = read_release_file(processes_file.path, ("sticky=true",))
+    engine.deploy(local, file, "1.1.0", CALLER, PREVIEW)
+    engine.shift(local, file, 50, CALLER)
+    cookie = ""
+    while not cookie:
+        answer = send(local.state)
+        if answer.headers["x-slot"] == "green":
+            cookie = answer.headers["set-cookie"].split(";")[0]
+    assert {send(local.state, cookie=cookie).headers["x-slot"] for _ in range(20)} == {"green"}
+    engine.rollback(local, file, CALLER)
+    assert {send(local.state, cookie=cookie).headers["x-slot"] for _ in range(20)} == {"blue"}
+    engine.deploy(local, file, "1.2.0", CALLER, PREVIEW)
+    engine.shift(local, file, 50, CALLER)
+    assert {send(local.state, cookie=cookie).headers["x-slot"] for _ in range(60)} == {"blue", "green"}
