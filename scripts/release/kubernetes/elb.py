@@ -1,0 +1,103 @@
+"""What the ELB API says of a load balancer; the seam to AWS, and boto3 behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any, Protocol
+
+import msgspec
+
+from scripts.release.errors import ReleaseError, Unusable
+
+BUSY = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
+
+
+class Throttled(ReleaseError):  # noqa: N818 - named for what the server says
+    """The API answers no more questions for the moment: ask again later."""
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A listener's rule that forwards to target groups."""
+
+    headers: Mapping[str, tuple[str, ...]]  # lower-case name to the values of which one must be sent
+    weights: Mapping[str, int]  # ARN of a target group to its weight
+    sticky: bool = False
+
+
+class Elb(Protocol):
+    """ELB's own Describe* calls: what is in force, whatever the Ingress says. Raises Throttled, ReleaseError."""
+
+    def rules(self, host: str) -> Sequence[Rule]:
+        """Of every listener of the load balancer with this DNS name."""
+
+    def health(self, group: str) -> Mapping[str, int]:
+        """How many targets of a group are in which state: healthy, initial, unhealthy, draining, unused."""
+
+
+class Boto:
+    """The ELB API by boto3, with the credentials and the region of the environment. Raises Unusable without boto3."""
+
+    def __init__(self) -> None:
+        try:
+            boto3, errors = import_module("boto3"), import_module("botocore.exceptions")
+        except ImportError as exc:
+            raise Unusable("the router alb asks AWS what is in force: install boto3 (`pip install boto3`)") from exc
+        self._refusal: type[Any] = errors.ClientError
+        self._failure: type[Exception] = errors.BotoCoreError
+        try:
+            self._client: Any = boto3.client("elbv2")
+        except self._failure as exc:
+            raise Unusable(f"AWS cannot be asked: {exc}; set AWS_REGION and credentials") from exc
+
+    def rules(self, host: str) -> Sequence[Rule]:
+        balancers = self._all("describe_load_balancers", "LoadBalancers")
+        arns = [each["LoadBalancerArn"] for each in balancers if each["DNSName"].lower() == host.lower()]
+        if not arns:
+            raise ReleaseError(
+                f"AWS has no load balancer {host} in this account and region: set AWS_PROFILE, AWS_REGION"
+            )
+        return [
+            rule
+            for listener in self._all("describe_listeners", "Listeners", LoadBalancerArn=arns[0])
+            for found in self._all("describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
+            if (rule := rule_of(found))
+        ]
+
+    def health(self, group: str) -> Mapping[str, int]:
+        told = self._asked(
+            lambda: self._client.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        )
+        states = [each["TargetHealth"]["State"] for each in told]
+        return {state: states.count(state) for state in states}
+
+    def _all(self, call: str, key: str, **asked: str) -> list[Mapping[str, Any]]:
+        pages = self._client.get_paginator(call)
+        return self._asked(lambda: [each for page in pages.paginate(**asked) for each in page[key]])
+
+    def _asked(self, call: Callable[[], list[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+        try:
+            return call()
+        except self._refusal as exc:
+            code = exc.response["Error"]["Code"]
+            raise (Throttled if code in BUSY else ReleaseError)(f"AWS: {exc}") from exc
+        except self._failure as exc:
+            raise ReleaseError(f"AWS: {exc}") from exc
+
+
+def rule_of(found: Mapping[str, Any]) -> Rule | None:
+    """A rule as DescribeRules has it; None for one that does not forward."""
+    for action in found["Actions"]:
+        if forward := action.get("ForwardConfig"):
+            return Rule(
+                dict(_headers(found["Conditions"])),
+                {each["TargetGroupArn"]: each.get("Weight", 1) for each in forward["TargetGroups"]},
+                sticky=bool(forward.get("TargetGroupStickinessConfig", {}).get("Enabled")),
+            )
+    return None
+
+
+def _headers(conditions: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for each in conditions:
+        if header := each.get("HttpHeaderConfig"):
+            yield header["HttpHeaderName"].lower(), tuple(header["Values"])

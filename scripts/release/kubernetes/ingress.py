@@ -1,0 +1,151 @@
+"""The route in the annotations of an Ingress, for the AWS Load Balancer Controller, and in ours; pure.
+
+The paths of the Ingress never change, and both target groups stand in every action: a switch registers nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from scripts.release.errors import NeedsPerson, Refused, Unusable
+from scripts.release.kubernetes import swap
+from scripts.release.kubernetes.httproute import NOBODY, PORT
+from scripts.release.kubernetes.router import refuse
+from scripts.release.route import SLOTS, Audience, Target, Weights
+
+PREFIX = "alb.ingress.kubernetes.io/"
+STICKY, UNTIL = "primetrade/sticky", "primetrade/sticky-until"  # the cookie's name in our words; when the last one dies
+COOKIE_S = 600  # life of the load balancer's cookie; each answer renews it
+REASONS = {"mirror": "an ALB copies no requests: take the step shadow out, or the router gateway"}
+COOKIES = "an ALB's rule finds no single cookie: name a header"
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,40}")
+VALUE = re.compile(r"(?=.{1,128}$)[!-~]+([\t ]?[!-~]+)*")
+
+Action = Mapping[str, Any]
+
+
+class Form(msgspec.Struct, frozen=True):
+    """Ingress APP; `now` in Unix seconds, since cookies of the last release live on for a while."""
+
+    namespace: str
+    app: str
+    now: float
+
+    @property
+    def path(self) -> str:
+        return f"/apis/networking.k8s.io/v1/namespaces/{self.namespace}/ingresses/{self.app}"
+
+    @property
+    def what(self) -> str:
+        return f"Ingress {self.app}"
+
+    def target(self, found: swap.Object) -> Target | None:
+        notes = swap.notes_of(found)
+        users, whom = f"{PREFIX}actions.{self.app}", f"{PREFIX}actions.{self.app}-audience"
+        if not {users, whom, swap.RUN} & notes.keys():
+            return None
+        try:
+            action, other = json.loads(notes[users]), json.loads(notes[whom])
+            audience = self._audience(json.loads(notes[f"{PREFIX}conditions.{self.app}-audience"]))
+            weights, sole = self._weights(action), self._weights(other).sole if audience else ""
+        except (KeyError, TypeError, ValueError) as exc:
+            raise self._edited(f"lacks a part of the route ({exc})") from exc
+        if sole is None:
+            raise self._edited("sends the audience to both slots")
+        enabled = action["forwardConfig"].get("targetGroupStickinessConfig", {}).get("enabled")
+        return Target(weights, sole, audience, sticky=notes.get(STICKY) or "AWSALBTG" if enabled else "")
+
+    def ops(self, found: swap.Object, target: Target) -> list[swap.Op]:
+        refuse(target, REASONS)
+        _refuse_audience(target.audience)
+        notes = swap.notes_of(found)
+        if words := cookie_refusal(notes, target.sticky, self.now):
+            raise Refused(words)
+        port = notes.get(PORT)
+        if not port:
+            raise NeedsPerson(
+                f"{self.what} lacks the annotation {PORT}: `helm upgrade` of the chart helm/router writes it"
+            )
+        whom = Weights.with_share(target.first, 100) if target.first else target.weights
+        ended = notes.get(STICKY) and not target.sticky
+        return swap.annotated(
+            found,
+            {
+                f"{PREFIX}actions.{self.app}": self._action(target.weights, port, sticky=bool(target.sticky)),
+                f"{PREFIX}actions.{self.app}-audience": self._action(whom, port),
+                f"{PREFIX}conditions.{self.app}-audience": _conditions(target.audience),
+                STICKY: target.sticky,
+                UNTIL: f"{self.now + COOKIE_S:.0f}" if ended else notes.get(UNTIL, ""),
+            },
+        )
+
+    def _action(self, weights: Weights, port: str, *, sticky: bool = False) -> str:
+        groups = [
+            {"serviceName": f"{self.app}-{slot}", "servicePort": port, "weight": weights.of(slot)} for slot in SLOTS
+        ]
+        forward: dict[str, object] = {"targetGroups": groups}
+        if sticky:
+            forward["targetGroupStickinessConfig"] = {"enabled": True, "durationSeconds": COOKIE_S}
+        return json.dumps({"type": "forward", "forwardConfig": forward}, separators=(",", ":"))
+
+    def _weights(self, action: Action) -> Weights:
+        found = {each["serviceName"]: each["weight"] for each in action["forwardConfig"]["targetGroups"]}
+        named = {f"{self.app}-{slot}": slot for slot in SLOTS}
+        whole = sum(found.values())
+        if found.keys() != named.keys() or not whole or 100 * found[f"{self.app}-blue"] % whole:
+            raise self._edited(f"has the target groups {found}, which are no percents of both slots")
+        blue = 100 * found[f"{self.app}-blue"] // whole
+        return Weights(blue, 100 - blue)
+
+    @staticmethod
+    def _audience(conditions: list[Mapping[str, Any]]) -> Audience:
+        headers = [each["httpHeaderConfig"] for each in conditions]
+        found = {each["httpHeaderName"]: each["values"][0] for each in headers}
+        return Audience({name: value for name, value in found.items() if (name, value) != NOBODY})
+
+    def _edited(self, found: str) -> NeedsPerson:
+        return NeedsPerson(
+            f"{self.what} {found}: somebody edited it. Its annotations {PREFIX}actions.{self.app}, "
+            f"…-audience and {PREFIX}conditions.{self.app}-audience are the route: mend them, then run this again"
+        )
+
+
+def _conditions(audience: Audience) -> str:
+    [(name, value)] = audience.headers.items() if audience else [NOBODY]
+    header = {"httpHeaderName": name, "values": [value]}
+    return json.dumps([{"field": "http-header", "httpHeaderConfig": header}], separators=(",", ":"))
+
+
+def _refuse_audience(audience: Audience) -> None:
+    """Raises Unusable, naming what cannot be matched."""
+    if audience.cookies:
+        raise Unusable(f"audience.cookies: {COOKIES}")
+    if len(audience.headers) > 1:
+        raise Unusable("audience.headers: an ALB's rule asks for all its headers at once: name one")
+    for name, value in audience.headers.items():
+        if not HEADER.fullmatch(name) or not VALUE.fullmatch(value) or set(value) & set("*?\\"):
+            raise Unusable(
+                f"audience.headers.{name}: {value!r} is no header that an ALB can match: 40 and 128 characters, "
+                "no * and ?"
+            )
+        if (name, value) == NOBODY:
+            raise Unusable(f"audience.headers.{name}: {value!r} stands for no audience; take another")
+
+
+def cookie_refusal(notes: Mapping[str, str], sticky: str, now: float) -> str:
+    """Why no release can be sticky now; "" when one can.
+
+    An ALB's cookie has one name for all releases: one of the last release would choose the slot in this one.
+    """
+    had, until = notes.get(STICKY, ""), notes.get(UNTIL, "0")
+    if not sticky or sticky == had:
+        return ""
+    left = COOKIE_S if had else int(until) - now
+    if left <= 0:
+        return ""
+    return f"sticky: cookies of the last release live {left:.0f} s more and would choose slots: wait, or leave it out"

@@ -1,0 +1,141 @@
+"""Compare and swap of a routing object: what the routers have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from scripts.release.errors import Fenced, Refused, ReleaseError, RouteMoved
+from scripts.release.kubernetes.client import Api, Conflict, Unprocessable
+from scripts.release.kubernetes.router import Place
+from scripts.release.route import SLOTS, Route, Target
+
+RUN, FENCE = "primetrade/run", "primetrade/fence"  # annotations: who wrote the route
+TRIES = 5  # writes of others (a status, a label) that may come between our read and our write
+
+Object = Mapping[str, Any]
+Op = dict[str, Any]
+
+
+class Wanted(NamedTuple):
+    """A write of the route: only where its token is `expected`."""
+
+    target: Target
+    expected: str
+    run: str
+    fence: int
+
+
+class Form(Protocol):
+    """A kind of routing object in its words and in ours; pure."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def what(self) -> str:
+        """Kind and name, for messages."""
+
+    def target(self, found: Object) -> Target | None:
+        """What it says; None while no route was written. Raises NeedsPerson for an edit that says no route."""
+
+    def ops(self, found: Object, target: Target) -> list[Op]:
+        """The JSON Patch that makes it say `target`. Raises Unusable for what it cannot say."""
+
+
+def notes_of(found: Object) -> Mapping[str, str]:
+    """Annotations of an object; none is an empty map."""
+    return found["metadata"].get("annotations") or {}
+
+
+def annotated(found: Object, words: Mapping[str, str]) -> list[Op]:
+    """The JSON Patch that writes annotations; an empty text takes one away."""
+    had = notes_of(found)
+    ops: list[Op] = [] if "annotations" in found["metadata"] else [_add("/metadata/annotations", {})]
+    for name, text in words.items():
+        path = "/metadata/annotations/" + name.replace("~", "~0").replace("/", "~1")
+        if text:
+            ops.append(_add(path, text))
+        elif name in had:
+            ops.append({"op": "remove", "path": path})
+    return ops
+
+
+def _add(path: str, value: object) -> Op:
+    return {"op": "add", "path": path, "value": value}  # replaces what is there, unlike `replace` also where nothing is
+
+
+def route_of(form: Form, found: Object) -> Route:
+    """The route as an object says it. Raises NeedsPerson."""
+    target = form.target(found) or Target.all_on("blue")
+    run, fence = notes_of(found).get(RUN, ""), notes_of(found).get(FENCE, "0")
+    number = int(fence) if fence.isdigit() else 0
+    said = msgspec.json.encode((form.target(found), run, number), order="deterministic")
+    return Route(target, hashlib.sha256(said).hexdigest()[:16], run, number)
+
+
+def patch(form: Form, found: Object, wanted: Wanted) -> list[Op]:
+    """The whole JSON Patch of a write: only on the object as it was read."""
+    version = {"op": "test", "path": "/metadata/resourceVersion", "value": found["metadata"]["resourceVersion"]}
+    return [version, *form.ops(found, wanted.target), *annotated(found, {RUN: wanted.run, FENCE: str(wanted.fence)})]
+
+
+def read(api: Api, form: Form) -> Object:
+    """The routing object. Raises ReleaseError where there is none."""
+    found = api.get(form.path)
+    if found is None:
+        raise ReleaseError(f"there is no {form.what}: install the chart helm/router under that name, then go on")
+    return found
+
+
+def write(api: Api, place: Place, form: Form, wanted: Wanted) -> Route:
+    """Compare and swap; the route after. Raises Fenced, RouteMoved, Refused, Unusable."""
+    refused: Conflict | Unprocessable | None = None
+    tried = ""
+    for _ in range(TRIES):
+        found = read(api, form)
+        seen = route_of(form, found)
+        if refused and (seen.target, seen.run, seen.fence) == (wanted.target, wanted.run, wanted.fence):
+            return seen  # the first try was written, and its answer lost
+        if seen.fence > wanted.fence:
+            raise Fenced(f"run {wanted.fence} lost its lock to run {seen.fence}: it changes nothing more")
+        if seen.token != wanted.expected:
+            raise RouteMoved(f"{form.what} says {seen.target}; it was moved since this run read it")
+        if refused and found["metadata"]["resourceVersion"] == tried:
+            raise refused  # nobody wrote in between: it is the object itself that is refused
+        _refuse_empty(api, place, form.target(found), wanted.target)
+        tried = found["metadata"]["resourceVersion"]
+        try:
+            return route_of(form, api.json_patch(form.path, patch(form, found, wanted)))
+        except (Conflict, Unprocessable) as exc:
+            refused = exc
+    raise ReleaseError(f"{form.what} was written by others {TRIES} times while this run wrote: {refused}")
+
+
+def gaining(had: Target | None, has: Target) -> list[str]:
+    """The slots that get users, or more of them."""
+    return [
+        slot
+        for slot in SLOTS
+        if has.has_users(slot)
+        and (had is None or not had.has_users(slot) or has.weights.of(slot) > had.weights.of(slot))
+    ]
+
+
+def ready(slices: Object) -> int:
+    """Endpoints in a list of EndpointSlices that get requests; one that does not say so does."""
+    endpoints = [each for found in slices.get("items") or () for each in found.get("endpoints") or ()]
+    return sum(each.get("conditions", {}).get("ready") is not False for each in endpoints)
+
+
+def _refuse_empty(api: Api, place: Place, had: Target | None, has: Target) -> None:
+    """Nobody is sent to a slot without a ready pod: proxies send its share there all the same."""
+    for slot in gaining(had, has):
+        name = f"{place.app}-{slot}"
+        chosen = f"labelSelector=kubernetes.io/service-name%3D{name}"
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{place.namespace}/endpointslices?{chosen}"
+        if not ready(api.get(path) or {}):
+            raise Refused(f"Service {name} has no ready pod: it gets no users; see `kubectl get pods -l slot={slot}`")
