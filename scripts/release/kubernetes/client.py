@@ -1,0 +1,270 @@
+"""The Kubernetes API as plain JSON, over everything that may happen on the way.
+
+What is refused is an error with the server's words; what is not answered is asked again until the patience is over,
+which outlasts a restart of the API server. A write whose reply was lost is looked up before it is repeated, so that
+each write needs a precondition of its own: a name (`create`), a resourceVersion (`replace`), a `test` (`json_patch`).
+"""
+
+from __future__ import annotations
+
+import copy
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import msgspec
+import urllib3
+
+from scripts.release.errors import ReleaseError
+from scripts.release.kubernetes.answers import (
+    Conflict,
+    Forbidden,
+    Missing,
+    Object,
+    Reply,
+    Unprocessable,
+    Unreachable,
+    refusal,
+    retry_after,
+    status_of,
+    words_of,
+)
+from scripts.release.kubernetes.applied import contains, patched
+from scripts.release.kubernetes.connection import Connection, connect
+
+__all__ = ["Api", "Conflict", "Forbidden", "Missing", "Object", "Reply", "Unprocessable", "Unreachable"]
+
+CONNECT_S = 3.0
+READ_S = 10.0
+FIRST_S = 5.0  # for a server that has never answered: its address is wrong, or it is not up
+PATIENCE_S = 45.0  # for one that has: an API server that is restarted is back within half a minute
+_PAUSE_S, _LONGEST_S = 0.05, 1.0
+_AGAIN = (429, 500, 502, 503, 504)
+_JSON = "application/json"
+
+
+class _Request(NamedTuple):
+    method: str
+    path: str
+    content: bytes | None
+    headers: Mapping[str, str]
+    read: float = READ_S  # seconds
+
+
+@dataclass
+class _Shared:
+    """What every view of `within` has in common."""
+
+    link: Connection
+    answered: bool = False
+
+
+class _Lost(Exception):  # noqa: N818 - never leaves this module
+    """No answer; `sent` where the server may have acted all the same."""
+
+    def __init__(self, why: str, *, sent: bool) -> None:
+        super().__init__(why)
+        self.sent = sent
+
+
+class Api:
+    """An API server. Paths are the API's own, such as `/api/v1/namespaces/shop/configmaps/shop-rollout`.
+
+    Every call may raise Unreachable, Forbidden, and ReleaseError for what the server refuses otherwise. Threads may
+    share one.
+    """
+
+    def __init__(self, link: Callable[[], Connection], patience: float = PATIENCE_S) -> None:
+        self._connect = link
+        self._shared = _Shared(link())
+        self.patience = patience
+
+    @classmethod
+    def connect(cls, context: str = "", kubeconfig: str = "") -> Api:
+        """By a kubeconfig (else KUBECONFIG, else the home's), or by a pod's own account; sends nothing yet.
+
+        Raises Unusable where no server can be found that way.
+        """
+        return cls(lambda: connect(context, kubeconfig))
+
+    @property
+    def host(self) -> str:
+        """The server's address."""
+        return self._shared.link.host
+
+    def within(self, seconds: float) -> Api:
+        """The same server with another patience: for what is not worth waiting for."""
+        view = copy.copy(self)
+        view.patience = seconds
+        return view
+
+    def get(self, path: str) -> Object | None:
+        """The object, or None where there is none."""
+        request = _request("GET", path)
+        reply = self._ask(request)
+        return None if reply.status == 404 else _object(reply, request)
+
+    def list(self, path: str, labels: str = "", fields: str = "") -> list[Object]:
+        """The objects of a collection that the selectors match."""
+        query = urlencode({name: text for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text})
+        request = _request("GET", f"{path}?{query}" if query else path)
+        found: list[Object] = _object(self._ask(request), request)["items"]
+        return found
+
+    def create(self, path: str, body: Object) -> Object:
+        """Make an object in the collection `path`. Raises Conflict where one of that name is there already."""
+        at = f"{path}/{body['metadata']['name']}"
+        return self._write(_request("POST", path, body), at, lambda found: contains(found, body))
+
+    def replace(self, path: str, body: Object) -> Object:
+        """Put `body` where the object still has its resourceVersion. Raises Conflict where not, Missing."""
+        return self._write(_request("PUT", path, body), path, lambda found: contains(found, body))
+
+    def json_patch(self, path: str, ops: Sequence[Mapping[str, Any]]) -> Object:
+        """Apply a JSON Patch. Raises Unprocessable or Conflict where a `test` fails, Missing."""
+        request = _request("PATCH", path, ops, "application/json-patch+json")
+        return self._write(request, path, lambda found: patched(found, ops))
+
+    def merge_patch(self, path: str, body: Object) -> Object:
+        """Lay `body` over the object. Raises Missing, and Conflict where it names another resourceVersion."""
+        request = _request("PATCH", path, body, "application/merge-patch+json")
+        return self._write(request, path, lambda found: contains(found, body))
+
+    def delete(self, path: str, options: Object | None = None) -> None:
+        """Delete the object, where there is one. `options`: a DeleteOptions. Raises Conflict by its preconditions."""
+        request = _request("DELETE", path, options)
+        reply = self._ask(request)
+        if reply.status != 404:
+            _object(reply, request)
+
+    def proxy(
+        self,
+        path: str,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        timeout: float = READ_S,  # seconds, for each silence
+    ) -> Reply:
+        """What stands behind a `.../proxy/...` path answers, whatever its status; sent once.
+
+        Status 503 where the server cannot reach it. Raises Forbidden where the Role lacks the right to ask.
+        """
+        request = _Request(method, path, body or None, headers or {}, timeout)
+        try:
+            reply = self._send(request)
+        except _Lost as exc:
+            raise Unreachable(f"{self.host}: no answer to {method} {path}: {exc}") from exc
+        if reply.status == 403 and status_of(reply):
+            raise refusal(reply, method, path)
+        return reply
+
+    def text(self, path: str) -> str | None:
+        """What is not an object, such as a pod's log; None where there is none."""
+        reply = self._ask(_request("GET", path))
+        if reply.status == 404:
+            return None
+        if reply.status >= 400:
+            raise refusal(reply, "GET", path)
+        return reply.data.decode(errors="replace")
+
+    def _write(self, request: _Request, at: str, applied: Callable[[Object], bool]) -> Object:
+        """`at`: where the object stands that a lost reply is looked up by."""
+        look = _request("GET", at)
+
+        def done(patience: float) -> Reply | None:
+            reply = self.within(patience)._ask(look)  # noqa: SLF001 - of the same class
+            return reply if reply.status == 200 and applied(_object(reply, look)) else None
+
+        return _object(self._ask(request, done), request)
+
+    def _ask(self, request: _Request, done: Callable[[float], Reply | None] = lambda patience: None) -> Reply:
+        """The answer, asked for again and again. `done`: what a write whose reply was lost left behind, if it did."""
+        began, pause, unclear = time.monotonic(), _PAUSE_S, False
+        while True:
+            wait = pause
+            try:
+                reply = self._send(request)
+            except _Lost as exc:
+                why, unclear = str(exc), unclear or exc.sent
+            else:
+                if reply.status not in _AGAIN:
+                    refused = unclear and reply.status in (404, 409, 422)  # perhaps by our own earlier try
+                    return (refused and done(self._left(began))) or reply
+                why, unclear = words_of(reply), unclear or reply.status != 429
+                wait = max(pause, retry_after(reply))
+            if wait > self._left(began):
+                raise Unreachable(self._silence(request, why, unclear=unclear))
+            time.sleep(wait)
+            pause = min(2 * pause, _LONGEST_S)
+            if unclear and (found := done(self._left(began))):
+                return found
+
+    def _left(self, began: float) -> float:
+        patience = self.patience if self._shared.answered else min(self.patience, FIRST_S)
+        return began + patience - time.monotonic()
+
+    def _silence(self, request: _Request, why: str, *, unclear: bool) -> str:
+        words = f"the API server {self.host} did not do {request.method} {request.path}: {why}"
+        if unclear and request.method != "GET":
+            words += ". It may have been done all the same"
+        if not self._shared.answered:
+            return f"{words}. Is it up, and is this the right context? (`kubectl cluster-info`)"
+        return f"{words}. Go on when it is back: `primetrade release status`"
+
+    def _send(self, request: _Request) -> Reply:
+        """One request; one more with credentials read anew where these are refused, which changed nothing."""
+        reply = _sent(self._shared.link, request)
+        if _stranger(request, reply):
+            self._shared.link = self._connect()
+            reply = _sent(self._shared.link, request)
+            if _stranger(request, reply):
+                raise ReleaseError(f"{self.host} does not accept the kubeconfig's credentials: log in, then go on")
+        self._shared.answered = True
+        return reply
+
+
+def _request(method: str, path: str, body: object = None, kind: str = _JSON) -> _Request:
+    content = None if body is None else msgspec.json.encode(body)
+    return _Request(method, path, content, {"accept": _JSON, "content-type": kind})
+
+
+def _object(reply: Reply, request: _Request) -> Object:
+    if reply.status >= 400:
+        raise refusal(reply, request.method, request.path)
+    found: Object = msgspec.json.decode(reply.data)
+    return found
+
+
+def _stranger(request: _Request, reply: Reply) -> bool:
+    """Whether the API server does not know us; what stands behind a proxy may say 401 for reasons of its own."""
+    return reply.status == 401 and ("/proxy" not in request.path or bool(status_of(reply)))
+
+
+def _sent(link: Connection, request: _Request) -> Reply:
+    headers = {**request.headers, "user-agent": "primetrade-release"}
+    if token := link.authorization():
+        headers["authorization"] = token
+    timeout = urllib3.Timeout(connect=CONNECT_S, read=request.read)
+    address = link.host + request.path
+    try:
+        found = link.pool.request(
+            request.method,
+            address,
+            body=request.content,
+            headers=headers,
+            timeout=timeout,
+            retries=False,
+            redirect=False,
+        )
+    except urllib3.exceptions.SSLError as exc:
+        if any(isinstance(arg, ssl.SSLCertVerificationError) for arg in exc.args):
+            raise ReleaseError(f"{link.host} shows a certificate that the kubeconfig's CA did not sign: {exc}") from exc
+        raise _Lost(str(exc), sent=True) from exc
+    except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ProxyError) as exc:  # and refused ones
+        raise _Lost(str(exc), sent=False) from exc
+    except urllib3.exceptions.HTTPError as exc:
+        raise _Lost(str(exc), sent=True) from exc
+    return Reply(found.status, found.headers, found.data)
