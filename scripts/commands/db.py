@@ -22,6 +22,7 @@ from scripts.release.errors import Unusable
 
 if TYPE_CHECKING:
     from scripts.local.state import State
+    from scripts.release.platform import Platform
 
 LOCAL_ERRORS: dict[type[Exception], Exit] = {LocalError: Exit.ERROR, NotUpError: Exit.USAGE}
 ERRORS: dict[type[Exception], Exit] = {MigrationError: Exit.ERROR, Busy: Exit.LOCKED, **LOCAL_ERRORS}
@@ -134,7 +135,7 @@ def contract(database_url: str | None, no_slots: bool, **where: Any) -> None:
         platform = None if no_slots else connect(where)[0]
     except Unusable as exc:
         raise Unusable(f"{exc}; or say --no-slots and --database-url if no release runs on the database") from exc
-    url = _url_without_slots(database_url, where["home"]) if platform is None else platform.state.database_url
+    url = _url_without_slots(database_url, where["home"]) if platform is None else _url_of_slots(platform, database_url)
     if database_url not in (None, url):
         raise Failed(
             "--database-url (or $DATABASE_URL) is not the database of the slots that release.yaml leads to: leave it "
@@ -150,6 +151,17 @@ def contract(database_url: str | None, no_slots: bool, **where: Any) -> None:
         say(f"schema level {done.level}")
     else:
         say(f"no contract step is left; schema level {done.level}")
+
+
+def _url_of_slots(platform: Platform, given: str | None) -> str:
+    """The local system's own; what a Secret in a cluster names may not be reached from here. Raises Failed."""
+    from scripts.release.local import Local  # noqa: PLC0415  # as above
+
+    if isinstance(platform, Local):
+        return platform.state.database_url
+    if given is None:
+        raise Failed(f"the slots are on {platform.name}: name their database as it is reached from here", Exit.USAGE)
+    return given
 
 
 def _url_without_slots(database_url: str | None, home: Path | None) -> str:

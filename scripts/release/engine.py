@@ -18,7 +18,7 @@ from scripts.release.memory import Role
 from scripts.release.plan import Wanted, plan_deploy, plan_promote, plan_shift
 from scripts.release.platform import Platform
 from scripts.release.recovery import approve, reap, resume, unlock
-from scripts.release.session import Caller, Done, Plan, Planner, carry
+from scripts.release.session import Caller, Done, Plan, Planner, carry, refuse_unable
 from scripts.release.situation import Phase, Situation
 from scripts.release.stages import Terms
 from scripts.release.status import next_command, stands
@@ -49,6 +49,7 @@ class Options(msgspec.Struct, frozen=True):
     env: dict[str, str] = {}  # laid over the file's own
     to_preview: bool = False  # stop behind the analysis gate
     all_at_once: bool = False  # one step of 100 % instead of the file's
+    image: str = ""  # instead of the file's
 
 
 def deploy(platform: Platform, file: ReleaseFile, version: str, caller: Caller, options: Options = Options()) -> Done:  # noqa: B008 - frozen
@@ -65,6 +66,7 @@ def preview_plan(platform: Platform, file: ReleaseFile, version: str, options: O
     now = look(platform)
     steps = _deployment(file, version, options)(now, now.memory.fence + 1).steps
     refuse_lacking(file, steps)
+    refuse_unable(platform, steps)
     return steps
 
 
@@ -137,7 +139,7 @@ def _given_up(now: Situation) -> tuple[Step, ...]:
 
 
 def _deployment(file: ReleaseFile, version: str, options: Options) -> Planner:
-    release = file.release(version, options.env)
+    release = file.release(version, options.env, options.image)
     wanted = Wanted(release, _words(file, options.all_at_once), options.to_preview)
 
     def plan(now: Situation, fence: int) -> Plan:

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from scripts.release.comparison import Comparison
 from scripts.release.errors import Unusable
+from scripts.release.kubernetes.values import release_of
 from scripts.release.notify import Receiver
 from scripts.release.slots import Range, Release, Request
 from slo import yamlfile
@@ -24,6 +25,7 @@ from slo.yamlfile import DURATION_PATTERN, Duration
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
 Share = Annotated[float, Meta(gt=0, lt=1)]
 Percent = Annotated[int, Meta(ge=1, le=100)]
+NAME = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"  # of Kubernetes' objects
 Word = Percent | Literal["shadow", "audience"]  # a stage of the way to all users
 
 
@@ -43,14 +45,10 @@ class Probes(_Strict, frozen=True):
 class Artefact(_Strict, frozen=True):
     """What a slot runs."""
 
-    command: tuple[str, ...]  # {python} stands for this interpreter
+    command: tuple[str, ...] = ()  # {python} stands for this interpreter; on Kubernetes the image says what runs
     env: dict[str, str] = {}
     probes: Probes = Probes()
-    replicas: Annotated[int, Meta(ge=1, le=64)] = 1  # processes of a slot with users; never fewer than the other has
-
-    def __post_init__(self) -> None:
-        if not self.command:
-            raise ValueError("command: it is empty; give the program and its arguments")
+    replicas: Annotated[int, Meta(ge=1, le=64)] = 1  # of a slot with users; never fewer than the other has
 
 
 class Schema(_Strict, frozen=True):
@@ -194,12 +192,30 @@ class Timeouts(_Strict, frozen=True):
     drain: Duration = msgspec.field(default_factory=lambda: Duration(30))
 
 
+class Kubernetes(_Strict, frozen=True):
+    """Where the slots are on `platform: kubernetes`: Helm releases APP-blue and APP-green beside the router's, APP."""
+
+    namespace: Annotated[str, Meta(pattern=NAME)]
+    context: str = ""  # of the kubeconfig; left out: the current one, or in a pod its own ServiceAccount
+    app: Annotated[str, Meta(pattern=rf"{NAME}|^$", max_length=40)] = ""  # left out: the service
+    chart: str = "helm/slot"  # beside this file, as are the values
+    values: tuple[str, ...] = ()  # files of the chart's values, each laid over the one before
+    image: str = ""  # repository; with a tag or digest if that never changes. --image beats it; the tag is the version
+    secret: str = ""  # a Secret with the rest of the environment
+    router: Literal["service", "gateway", "alb"] = "service"
+    edge: str = ""  # address that users' requests go to; left out: that of the Service or Gateway
+    prometheus: str = ""  # address of the Prometheus that counts users' requests
+    slot_header: str = "x-slot"  # of answers: the slot they are from; "" if the application does not say
+    drain: str = "/admin/drain"  # on the admin port: takes {"draining": true}; "" if the application has no such path
+    drain_token: str = "ADMIN_TOKEN"  # key of the Secret: sent to it as X-Admin-Token  # noqa: S105 - a key's name
+
+
 class Settings(_Strict, frozen=True):
     """The whole of release.yaml."""
 
     version: Literal[1]
     service: str
-    platform: Literal["local"]
+    platform: Literal["local", "kubernetes"]
     artefact: Artefact
     schema: Schema
     steps: tuple[Word, ...]
@@ -214,8 +230,19 @@ class Settings(_Strict, frozen=True):
     preview: Preview = Preview()
     notify: tuple[Receiver, ...] = ()
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
+    kubernetes: Kubernetes | None = None
+
+    @property
+    def cluster(self) -> Kubernetes:
+        """The section that `platform: kubernetes` needs, with its defaults filled in."""
+        assert self.kubernetes
+        return msgspec.structs.replace(self.kubernetes, app=self.kubernetes.app or self.service)
 
     def __post_init__(self) -> None:
+        if self.platform == "local" and not self.artefact.command:
+            raise ValueError("artefact.command: it is empty; give the program and its arguments")
+        if self.platform == "kubernetes" and self.kubernetes is None:
+            raise ValueError("platform: kubernetes needs the section kubernetes; give its namespace and image")
         shares = [word for word in self.steps if isinstance(word, int)]
         named = [word for word in self.steps if isinstance(word, str)]
         if not shares or shares[-1] != 100 or shares != sorted(set(shares)):
@@ -238,12 +265,17 @@ class ReleaseFile(msgspec.Struct, frozen=True):
     latency_ms: float
     failure_share: float
 
-    def release(self, version: str, env: Mapping[str, str]) -> Release:
-        """The release of this artefact under `version`, `env` laid over the file's own."""
+    def release(self, version: str, env: Mapping[str, str], image: str = "") -> Release:
+        """The release of this artefact under `version`, `env` laid over the file's own. Raises Unusable."""
         if not version or version.startswith("-") or any(c.isspace() for c in version):
             raise Unusable(f"version {version!r} is not usable: give one word such as 1.1.0")
         artefact = self.settings.artefact
-        return Release(version, artefact.command, {**artefact.env, **env})
+        whole = {**artefact.env, **env}
+        if self.settings.platform == "kubernetes":
+            return release_of(self.settings.cluster, self.path.absolute().parent, version, whole, image)
+        if image:
+            raise Unusable(f"--image {image}: the platform {self.settings.platform} runs no images; leave it out")
+        return Release(version, artefact.command, whole)
 
     def lacking(self, env: Mapping[str, str]) -> tuple[str, ...]:
         """What the gates would miss in the middle of a release, a sentence with its key for each."""

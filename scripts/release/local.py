@@ -25,6 +25,7 @@ from scripts.release.local_route import route_of, routes_of, token_of
 from scripts.release.memory import remember
 from scripts.release.route import SLOTS, Route, Target
 from scripts.release.slots import Answer, Finding, Load, Observed, Release, Request, Sample, Tally
+from scripts.release.step import Step
 
 ASK_S = 5.0  # for a request through the edge
 APPLY_S = 5.0  # for Envoy to take over what was written; it takes milliseconds
@@ -81,7 +82,10 @@ class Local:
             with _ours():
                 fencing.break_lock(self._fence, self._lock, past=max(holder.fence, remember(self.journal.read()).fence))
 
-    def expand(self, command: Sequence[str], fence: int) -> str:
+    def refusal(self, steps: Sequence[Step]) -> str:
+        return ""
+
+    def expand(self, command: Sequence[str], release: Release, fence: int) -> str:
         with self._act(fence):
             return expand(command, ROOT, {"DATABASE_URL": self.state.database_url})
 

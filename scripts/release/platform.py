@@ -9,6 +9,7 @@ from typing import Protocol
 from scripts.release.journal import Holder, Journal
 from scripts.release.route import Target
 from scripts.release.slots import Answer, Finding, Load, Observed, Release, Request, Sample, Tally
+from scripts.release.step import Step
 
 
 class Platform(Protocol):
@@ -35,8 +36,11 @@ class Platform(Protocol):
 
     def observe(self) -> Observed: ...
 
-    def expand(self, command: Sequence[str], fence: int) -> str:
-        """Run the migration command to its end and return its last line."""
+    def refusal(self, steps: Sequence[Step]) -> str:
+        """Why these steps cannot be carried out here, whatever happens; "" when they can. Asked before any of them."""
+
+    def expand(self, command: Sequence[str], release: Release, fence: int) -> str:
+        """Run the migration command of a release to its end and return its last line."""
 
     def deploy(self, slot: str, release: Release, replicas: int, fence: int) -> None:
         """Make `slot` run `release` in so many replicas, not draining; does not wait until it is ready."""

@@ -12,7 +12,7 @@ import msgspec
 
 from scripts.release.carry import carry_out, look, told
 from scripts.release.deadlines import due
-from scripts.release.errors import Undecided, Unusable
+from scripts.release.errors import Refused, Undecided, Unusable
 from scripts.release.file import ReleaseFile
 from scripts.release.gates.table import refuse_lacking
 from scripts.release.journal import Holder
@@ -99,6 +99,7 @@ def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, plan
             if not plan.steps:
                 return Done(run_id, "; ".join(overdue) or f"nothing to do: {stands(now)}")
             refuse_lacking(file, plan.steps)
+            refuse_unable(platform, plan.steps)
             caller.on_plan(plan.steps)
             if not plan.forced:
                 _refuse_shortage(platform, plan.steps)
@@ -170,6 +171,12 @@ def _adopted(run: Run) -> Situation:
     words = f"{slot.version} on {slot.name}: {target}, found without a journal"
     run.note("adopt", step, words=words, spec=slot.spec)
     return look(run.platform)
+
+
+def refuse_unable(platform: Platform, steps: tuple[Step, ...]) -> None:
+    """No plan is begun that the platform cannot carry to its end. Raises Refused."""
+    if words := platform.refusal(steps):
+        raise Refused(f"{words}. Nothing was changed")
 
 
 def _refuse_shortage(platform: Platform, steps: tuple[Step, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -11,16 +12,18 @@ from scripts.release.route import Route
 from slo.compare import Counts
 
 
-class Release(msgspec.Struct, frozen=True):
+class Release(msgspec.Struct, frozen=True, omit_defaults=True):
     """An artefact and its configuration under a version; what a slot runs."""
 
     version: str
     command: tuple[str, ...]
     env: dict[str, str]
+    image: str = ""  # NAME:TAG or NAME@DIGEST
+    values: dict[str, Any] = {}  # of the slot chart: all that the release brings, so that it can be started again
 
     @property
     def digest(self) -> str:
-        """The same for the same version, command and environment: 12 hex digits of their SHA-256."""
+        """The same for the same version, command, environment, image and values: 12 hex digits of their SHA-256."""
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:12]
 
 
@@ -41,7 +44,7 @@ class Slot(msgspec.Struct, frozen=True):
     running: bool = False
     ready: bool = False  # every replica is, as the router sees it
     capacity: int = 0  # replicas that run; compared with the other slot's
-    in_flight: int = 0  # requests the edge waits for
+    in_flight: int | None = 0  # requests that it has not answered yet; None where nobody can tell
     schema: Range | None = None
     spec: Release | None = None  # what it was started as, where the platform can tell
     log: str = ""  # where its last words stand

@@ -27,7 +27,8 @@ def act(run: Run, step: Step, release: Release | None) -> str:
     """Carry out the changing part of a step; what it has to say for the journal."""
     match step.kind:
         case Kind.EXPAND:
-            return run.platform.expand(run.file.settings.schema.expand, run.fence)
+            assert release is not None
+            return run.platform.expand(run.file.settings.schema.expand, release, run.fence)
         case Kind.DEPLOY:
             assert release is not None
             run.event("deploy", f"{release.version} on {step.slot}")
@@ -223,6 +224,8 @@ def _drained(run: Run, step: Step) -> str:
         if run.platform.now() - begun > limit:
             return f"{slot.in_flight} requests still in flight after {limit:g} s (timeouts.drain)"
         run.platform.sleep(POLL_S)
+    if slot.running and slot.in_flight is None:
+        return f"{slot.name} does not say what it has in flight: what it has begun ends in its own time"
     return f"nothing in flight after {run.platform.now() - begun:.1f} s"
 
 

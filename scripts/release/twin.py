@@ -26,6 +26,7 @@ from scripts.release.slots import (
     Slot,
     Tally,
 )
+from scripts.release.step import Step
 from slo.compare import Counts
 
 READS = 0.8  # of the users' requests
@@ -102,6 +103,7 @@ class Twin:
     tally_error: str = ""  # why users' requests cannot be counted
     seen: Callable[[Mapping[str, Tally]], Mapping[str, Tally]] = lambda counts: counts  # what is read of their counts
     observe_error: str = ""  # why slots and route cannot be seen
+    unable: str = ""  # why no plan can be carried out here
     slots: dict[str, _Slot] = field(default_factory=dict)
     current: Route = field(default_factory=lambda: Route(Target(Weights(100, 0)), "0"))
     held: Holder | None = None
@@ -132,7 +134,10 @@ class Twin:
             raise ReleaseError(self.observe_error)
         return Observed({name: self._slot(name) for name in SLOTS}, self.current)
 
-    def expand(self, command: Sequence[str], fence: int) -> str:
+    def refusal(self, steps: Sequence[Step]) -> str:
+        return self.unable
+
+    def expand(self, command: Sequence[str], release: Release, fence: int) -> str:
         self._change(f"expand {' '.join(command)}", fence)
         return "expanded"
 

@@ -32,13 +32,14 @@ from scripts.release.file import read_release_file
 from scripts.release.journal import Holder
 from scripts.release.local import Local
 from scripts.release.route import Target, Weights
+from scripts.release.slots import Release
 
 local = Local(Path(sys.argv[1]), read_release_file(Path(sys.argv[2])))
 with local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())) as fence:
     token = local.observe().route.token
     print("holds", flush=True)
     if sys.argv[3] == "inside":
-        local.expand(["sleep", "60"], fence)
+        local.expand(["sleep", "60"], Release("1.1.0", (), {}), fence)
     sys.stdin.readline()
     try:
         local.route(Target(Weights(0, 100)), token, "r1", fence)
@@ -136,7 +137,7 @@ ACTS: dict[str, Callable[[Local, Release], object]] = {
     "scale": lambda local, new: local.scale("blue", 2, 8),
     "drain": lambda local, new: local.drain("blue", on=True, fence=8),
     "retire": lambda local, new: local.retire("green", 8),
-    "expand": lambda local, new: local.expand(["touch", str(local.home / "expanded")], 8),
+    "expand": lambda local, new: local.expand(["touch", str(local.home / "expanded")], new, 8),
 }
 
 
@@ -145,7 +146,7 @@ def test_every_act_of_an_older_run_is_refused(
     local: Local, processes_file: ReleaseFile, act: Callable[[Local, Release], object]
 ) -> None:
     """Also where the newer run has not touched the route."""
-    local.expand(["true"], 9)
+    local.expand(["true"], processes_file.release("1.0.0", {}), 9)
     before = local.observe()
     with pytest.raises(Fenced, match="run 8 lost its lock to run 9"):
         act(local, processes_file.release("1.1.0", {}))
@@ -153,9 +154,9 @@ def test_every_act_of_an_older_run_is_refused(
     assert not (local.home / "expanded").exists()
 
 
-def test_numbers_go_on_over_those_of_acts(local: Local) -> None:
+def test_numbers_go_on_over_those_of_acts(local: Local, processes_file: ReleaseFile) -> None:
     """The journal may have been moved away."""
-    local.expand(["true"], 41)
+    local.expand(["true"], processes_file.release("1.0.0", {}), 41)
     with local.lock(HOLDER) as number:
         assert number == 42
 

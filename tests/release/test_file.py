@@ -12,6 +12,7 @@ from app import schema
 from scripts.release.errors import Unusable
 from scripts.release.file import SCHEMA_FILE, json_schema, override_one, read_release_file
 from scripts.release.notify import Event
+from scripts.release.slots import Release
 from slo.yamlfile import YamlFileError
 from tests.release.conftest import FILE
 
@@ -69,6 +70,8 @@ def test_the_json_schema_is_what_the_structs_say() -> None:
         ("limit: 60s}\ngates", "limit: 5s}\ngates", r"release.yaml:8: hold.limit: 5s is under the duration"),
         ("platform: local", "platform: moon", r"release.yaml:4: platform: .*local"),
         ('command: ["shop"]', "command: []", r"release.yaml:5: artefact.command: it is empty"),
+        ("platform: local", "platform: kubernetes", r"release.yaml:4: platform: kubernetes needs the section"),
+        ("warm: 30m\n", "warm: 30m\nkubernetes: {namespace: Shop}\n", r"release.yaml:\d+: kubernetes.namespace"),
         ("version: 1\n", "version: 2\n", r"release.yaml:2: version"),
         (
             "gates:\n",
@@ -101,6 +104,75 @@ def test_what_cannot_be_used_is_refused_by_file_line_and_key(
     assert old in FILE
     with pytest.raises(YamlFileError, match=says):
         read_release_file(file_at(FILE.replace(old, new)))
+
+
+CLUSTER = """
+kubernetes:
+  namespace: shop-space
+  values: [base.yaml, more.yaml]
+  image: local/shop
+  secret: shop
+"""
+
+
+@pytest.fixture
+def cluster_at(file_at: Callable[..., Path], tmp_path: Path) -> Path:
+    """A file for both platforms, with the values it names."""
+    (tmp_path / "base.yaml").write_text("config: {A: base, B: base}\nports: {admin: 9090}\n")
+    (tmp_path / "more.yaml").write_text("config: {B: more}\nimage: {digest: ''}\n")
+    return file_at(
+        FILE.replace('artefact: {command: ["shop"]}', "artefact: {command: [shop], env: {C: file}}") + CLUSTER
+    )
+
+
+def test_a_release_on_kubernetes_brings_all_values_of_the_chart(cluster_at: Path) -> None:
+    """Files laid over each other, then version, image, environment and Secret; the command is the image's business."""
+    file = read_release_file(cluster_at, ("platform=kubernetes",))
+    release = file.release("1.1.0", {"D": "flag"})
+    assert (release.command, release.image) == ((), "local/shop:1.1.0")
+    assert release.values == {
+        "config": {"A": "base", "B": "more", "C": "file", "D": "flag"},
+        "ports": {"admin": 9090},
+        "image": {"repository": "local/shop", "tag": "1.1.0", "digest": ""},
+        "version": "1.1.0",
+        "secret": "shop",
+    }
+    assert file.settings.cluster.app == "shop"
+    assert release.digest != file.release("1.1.0", {}).digest
+
+
+@pytest.mark.parametrize(
+    ("image", "whole"),
+    [
+        ("local/shop:7", "local/shop:7"),
+        ("host:5000/shop", "host:5000/shop:1.1.0"),
+        (f"local/shop:7@sha256:{'a' * 64}", f"local/shop@sha256:{'a' * 64}"),
+    ],
+)
+def test_the_image_given_beats_the_files(cluster_at: Path, image: str, whole: str) -> None:
+    """Its digest beats its tag, and its version is the tag where it has neither."""
+    file = read_release_file(cluster_at, ("platform=kubernetes",))
+    assert file.release("1.1.0", {}, image).image == whole
+    with pytest.raises(Unusable, match="is no image's name"):
+        file.release("1.1.0", {}, "local/shop:")
+
+
+def test_values_that_cannot_be_read_are_named(cluster_at: Path, tmp_path: Path) -> None:
+    file = read_release_file(cluster_at, ("platform=kubernetes",))
+    (tmp_path / "more.yaml").write_text("[a list]")
+    with pytest.raises(Unusable, match=r"more.yaml: values are a mapping of names, found list"):
+        file.release("1.1.0", {})
+    (tmp_path / "more.yaml").unlink()
+    with pytest.raises(Unusable, match=r"more.yaml: cannot be read: No such file"):
+        file.release("1.1.0", {})
+
+
+def test_an_image_is_refused_where_none_is_run_and_changes_no_digest(cluster_at: Path) -> None:
+    """What ran before this section was there goes on as the same release."""
+    file = read_release_file(cluster_at)
+    with pytest.raises(Unusable, match="runs no images"):
+        file.release("1.1.0", {}, "local/shop:7")
+    assert file.release("1.1.0", {}).digest == Release("1.1.0", ("shop",), {"C": "file"}).digest == "698feab5168b"
 
 
 def test_one_value_is_overridden_for_one_run(file_at: Callable[..., Path]) -> None:

@@ -211,5 +211,5 @@ def test_a_sound_platform_has_no_findings(both: Platform) -> None:
     assert not both.diagnose()
 
 
-def test_migrations_say_how_they_ended(platform: Platform, processes_file: ReleaseFile) -> None:
-    assert platform.expand(processes_file.settings.schema.expand, 9)
+def test_migrations_say_how_they_ended(platform: Platform, new: Release, processes_file: ReleaseFile) -> None:
+    assert platform.expand(processes_file.settings.schema.expand, new, 9)

@@ -53,14 +53,14 @@ def init(path: Path, as_json: bool) -> None:
 @version
 @author
 @place
-def deploy(version: str, env: tuple[str, ...], until: str | None, all_at_once: bool, **where: Any) -> None:
+def deploy(version: str, **where: Any) -> None:
     """Bring a version to the preview slot and, through its gates, to all users.
 
     Example: primetrade release deploy 1.1.0 --env LOG_LEVEL=debug --reason "ticket 42"
     """
     from scripts.release import engine  # noqa: PLC0415 - `--help` stays fast
 
-    options = chosen(env, until, all_at_once=all_at_once)
+    options = chosen(where)
     platform, file = connect(where)
     show(engine.deploy(platform, file, version, caller(where), options), as_json=where["as_json"])
 

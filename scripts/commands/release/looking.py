@@ -12,7 +12,7 @@ from scripts.console import say
 from scripts.release.errors import NeedsPerson, Undecided, Unusable
 
 if TYPE_CHECKING:
-    from scripts.release.local import Local
+    from scripts.release.platform import Platform
     from scripts.release.status import Status
 
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     "--rate", type=click.FloatRange(min=0), help="Users' requests per second. Default: measured for a second."
 )
 @place
-def plan(
-    *, version: str, env: tuple[str, ...], until: str | None, all_at_once: bool, rate: float | None, **where: Any
-) -> None:
+def plan(version: str, rate: float | None, **where: Any) -> None:
     """Print what a release would do, in order, how long it takes and what it costs; change nothing.
 
     A hold or bake that cannot get the requests its gate needs is refused.
@@ -35,7 +33,7 @@ def plan(
     from scripts.release import engine, supply  # noqa: PLC0415 - as above
     from scripts.release.cost import cost  # noqa: PLC0415 - as above
 
-    options = chosen(env, until, all_at_once=all_at_once)
+    options = chosen(where)
     platform, file = connect(where)
     steps = engine.preview_plan(platform, file, version, options)
     rate = supply.measured_rate(platform) if rate is None else rate
@@ -71,7 +69,7 @@ def status(watch: bool, **where: Any) -> None:
             say(line)
 
 
-def _look(platform: Local) -> Callable[[], Status]:
+def _look(platform: Platform) -> Callable[[], Status]:
     from scripts.release.memory import remember  # noqa: PLC0415 - as above
     from scripts.release.situation import situation  # noqa: PLC0415 - as above
     from scripts.release.status import status as describe  # noqa: PLC0415 - as above

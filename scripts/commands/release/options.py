@@ -28,7 +28,7 @@ from scripts.release.errors import (
 if TYPE_CHECKING:  # the verbs import what they need when they run, so that `--help` stays fast
     from scripts.release.engine import Caller, Done, Options
     from scripts.release.file import ReleaseFile
-    from scripts.release.local import Local
+    from scripts.release.platform import Platform
     from scripts.release.step import Step
 
 ERRORS: dict[type[Exception], Exit] = {
@@ -56,7 +56,7 @@ def place(verb: Verb) -> Verb:
     """The options that say which service is meant, and where it runs; and the exit codes."""
     for option in (
         file_option,
-        click.option("--platform", type=click.Choice(["local"]), help="Override the file's platform."),
+        click.option("--platform", type=click.Choice(["local", "kubernetes"]), help="Override the file's platform."),
         click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value of the file."),
         click.option(
             "--home",
@@ -81,6 +81,7 @@ def version(verb: Verb) -> Verb:
         all_at_once_option,
         click.option("--until", type=click.Choice(["preview"]), help="Stop behind the analysis gate, without users."),
         click.option("--env", multiple=True, metavar="KEY=VALUE", help="Laid over the environment of the file."),
+        click.option("--image", default="", metavar="IMAGE", help="On Kubernetes: NAME@sha256:… or NAME:TAG."),
         click.argument("version"),
     ):
         verb = option(verb)
@@ -94,21 +95,21 @@ def _me() -> str:
         return f"uid {os.getuid()}@{socket.gethostname()}"
 
 
-def chosen(env: Sequence[str], until: str | None, *, all_at_once: bool) -> Options:
+def chosen(where: dict[str, Any]) -> Options:
     """The options of a deploy. Raises Unusable for an --env that is not KEY=VALUE."""
     from scripts.release.engine import Options  # noqa: PLC0415 - `--help` stays fast
 
-    for word in env:
+    for word in where["env"]:
         if "=" not in word or word.startswith("="):
             raise Unusable(f"--env {word}: write KEY=VALUE")
-    return Options(dict(word.split("=", 1) for word in env), until == "preview", all_at_once)
+    env = dict(word.split("=", 1) for word in where["env"])
+    return Options(env, where["until"] == "preview", where["all_at_once"], where["image"])
 
 
-def connect(where: dict[str, Any]) -> tuple[Local, ReleaseFile]:
+def connect(where: dict[str, Any]) -> tuple[Platform, ReleaseFile]:
     """The platform and the release file that the options name. Raises Unusable."""
     from scripts.local.state import default_home  # noqa: PLC0415 - as above
     from scripts.release.file import read_release_file  # noqa: PLC0415 - as above
-    from scripts.release.local import Local  # noqa: PLC0415 - as above
     from slo.yamlfile import YamlFileError  # noqa: PLC0415 - as above
 
     overrides = tuple(where["overrides"])
@@ -118,8 +119,14 @@ def connect(where: dict[str, Any]) -> tuple[Local, ReleaseFile]:
         file = read_release_file(where["path"], overrides)
     except YamlFileError as exc:
         raise Unusable(str(exc)) from exc
-    home = where["home"]
-    return Local(home.resolve() if home else default_home(), file), file
+    home = where["home"].resolve() if where["home"] else default_home()
+    if file.settings.platform == "kubernetes":
+        from scripts.release.kubernetes.platform import Kubernetes  # noqa: PLC0415 - its client takes long to import
+
+        return Kubernetes(home, file), file
+    from scripts.release.local import Local  # noqa: PLC0415 - as above
+
+    return Local(home, file), file
 
 
 def caller(where: dict[str, Any]) -> Caller:
