@@ -17,6 +17,7 @@ from scripts.local.envoy_config import (
     Json,
     Routes,
     endpoints_file,
+    parse_endpoints,
     parse_routes,
     routes_file,
 )
@@ -95,6 +96,17 @@ def applied(state: State) -> Routes | None:
 def write_endpoints(home: Path, slot: str, endpoints: Sequence[Endpoint]) -> None:
     """Tell Envoy where a slot's replicas listen."""
     replace_file(home / NAME / "eds" / f"{slot}.json", _encode(endpoints_file(slot, _version(), endpoints)))
+
+
+def read_endpoints(home: Path, slot: str) -> tuple[Endpoint, ...]:
+    """Where Envoy was last told that a slot's replicas listen; nowhere before the first time. Raises LocalError."""
+    path = home / NAME / "eds" / f"{slot}.json"
+    try:
+        return parse_endpoints(msgspec.json.decode(path.read_bytes()))
+    except FileNotFoundError:
+        return ()
+    except (msgspec.DecodeError, LookupError, TypeError) as exc:
+        raise LocalError(f"{path}: not a file of ours ({exc!r}); `primetrade local down`, delete it, `up`") from exc
 
 
 class Host(msgspec.Struct, frozen=True):

@@ -139,6 +139,19 @@ def endpoints_file(slot: str, version: str, endpoints: Sequence[Endpoint]) -> Js
     return {"version_info": version, "resources": [assignment]}
 
 
+def parse_endpoints(document: Json) -> tuple[Endpoint, ...]:
+    """What `endpoints_file` wrote. Raises LookupError or TypeError."""
+    found = [each for group in document["resources"][0]["endpoints"] for each in group["lb_endpoints"]]
+    return tuple(
+        Endpoint(
+            port=each["endpoint"]["address"]["socket_address"]["port_value"],
+            admin_port=each["endpoint"]["health_check_config"]["port_value"],
+            draining=each["health_status"] == "DRAINING",
+        )
+        for each in found
+    )
+
+
 def address(port: int) -> Json:
     """A loopback port."""
     return {"socket_address": {"address": LOOPBACK, "port_value": port}}

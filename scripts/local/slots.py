@@ -107,6 +107,9 @@ def scale_slot(home: Path, state: State, name: str, replicas: int) -> Slot:
         raise LocalError(f"slot {name} does not run: there is nothing to scale")
     if replicas < 1:
         raise LocalError(f"slot {name}: {replicas} replicas asked for, and one is the least; retire it to have none")
+    known = {replica.port for replica in slot.replicas}
+    if any(endpoint.port not in known for endpoint in envoy.read_endpoints(home, name)):
+        _let_go(home, state, slot, ())  # a killed command told Envoy of replicas and did not write them down
     if leaving := slot.replicas[replicas:]:
         slot = msgspec.structs.replace(slot, replicas=slot.replicas[:replicas])
         _let_go(home, state, slot, leaving)
@@ -135,10 +138,14 @@ def _start(home: Path, state: State, slot: Slot, number: int) -> Replica:
 
 
 def _let_go(home: Path, state: State, staying: Slot, leaving: Sequence[Replica]) -> None:
-    """End replicas while the others go on; the slot stays written down as it was until they have ended."""
-    draining = [msgspec.structs.replace(replica.endpoint, draining=True) for replica in leaving]
+    """End replicas while the others go on; the slot stays written down as it was until they have ended.
+
+    Envoy stops choosing whatever else it knows of this slot; `_start` ends those.
+    """
+    gone = [*envoy.read_endpoints(home, staying.name), *(replica.endpoint for replica in leaving)]
+    ports = {endpoint.port for endpoint in gone} - {endpoint.port for endpoint in staying.endpoints}
+    draining = [Endpoint(each.port, each.admin_port, draining=True) for each in gone if each.port in ports]
     envoy.write_endpoints(home, staying.name, [*staying.endpoints, *draining])
-    ports = {endpoint.port for endpoint in draining}
     deadline = time.monotonic() + DRAIN_S
     while any(host.healthy or host.in_flight for host in envoy.hosts(state, staying.name) if host.port in ports):
         if time.monotonic() > deadline:

@@ -172,6 +172,20 @@ def test_scaling_killed_before_any_of_its_steps_ends_well_when_run_again(
     assert {each.status for each in seen} == {200}
 
 
+@pytest.mark.faults
+def test_replicas_that_envoy_knows_and_nobody_wrote_down_are_ended_without_a_loss(edge: State, three: Slot) -> None:
+    """The command was killed between the two; they have been answering users since."""
+    home = Path(edge.home)
+    last = drive(home, 4).stdout.count("change") + 1  # the next one also puts a log aside
+    with keep_alive_load(edge, clients=16) as seen:
+        for _ in range(4):
+            scale_slot(home, edge, "green", 3)
+            assert drive(home, 4, last).returncode == -signal.SIGKILL
+            until(lambda: len(envoy.healthy(edge, "green")) == 4, "Envoy sends requests to the fourth")
+            assert drive(home, 4).returncode == 0
+    assert {each.status for each in seen} == {200}
+
+
 def drive(home: Path, *words: object) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, str(Path(__file__).with_name("drive.py")), str(words[0]), str(home), *map(str, words[1:])]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
