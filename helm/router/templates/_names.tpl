@@ -3,10 +3,6 @@
 {{ (index . 0).Release.Name }}-{{ index . 1 }}
 {{- end }}
 
-{{- define "router.other" -}}
-{{ ternary "green" "blue" (eq . "blue") }}
-{{- end }}
-
 {{- define "router.deployerName" -}}
 {{ .Values.deployer.serviceAccount | default (printf "%s-deployer" .Release.Name) }}
 {{- end }}
