@@ -1,0 +1,3 @@
+module primetrade.local/tools/pause
+
+go 1.26
