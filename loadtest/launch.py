@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from loadtest.errors import LoadError
+from loadtest.process import lacking_files
 from loadtest.profile import Profile, check_headers
 from loadtest.recording import Recording, Second
 from loadtest.tokens import check_lasting
@@ -30,9 +30,6 @@ RUN, LIVE, RECORDING, LOG = "run.json", "live.jsonl", "recording.json", "generat
 REACH_S = 5.0  # to reach the target before anything starts
 START_S = 30.0  # for the child to import Locust and read its tokens, on a busy machine
 STOP_S = 5.0  # for a stopped child to collect the answers that are under way
-
-
-SPARE_FILES = 200  # file descriptors beside those of the requests in flight
 
 
 class BadRun(LoadError):  # noqa: N818 - named for what it reports
@@ -190,6 +187,21 @@ def read_recording(run_dir: Path) -> Recording:
 
 
 def _check(config: RunConfig) -> None:
+    check(config)
+    if config.profile.journeys == "tasks":
+        if config.tokens_path is None:
+            raise BadRun(
+                f"profile {config.profile.name!r} sends the task API's own journeys, which need tokens: "
+                "run `primetrade db seed` and give its file as --tokens, or use a profile that declares journeys"
+            )
+        check_lasting(Path(config.tokens_path), time.time() + config.longest_s())
+    if lacking := lacking_files(config.profile.max_in_flight):
+        raise BadRun(lacking)
+    reach(config.target)
+
+
+def check(config: RunConfig) -> None:
+    """Raise BadRun for a target or headers that no run could use, wherever it is to run."""
     if "@" in config.target:  # first, and not shown: what stands before it is a secret
         raise BadRun(
             "the target holds credentials, which would end up in reports; leave out what stands before the @, "
@@ -197,7 +209,7 @@ def _check(config: RunConfig) -> None:
         )
     url = urlsplit(config.target)
     try:
-        port = url.port or (443 if url.scheme == "https" else 80)
+        url.port  # noqa: B018 - it raises for what is no port
         for headers in (config.headers, *config.arms.values()):
             check_headers(headers)
     except ValueError as exc:
@@ -207,27 +219,15 @@ def _check(config: RunConfig) -> None:
             f"target {config.target!r} is no http:// or https:// address of a server; "
             "give scheme, host and port, and leave paths to the journeys"
         )
-    if config.profile.journeys == "tasks":
-        if config.tokens_path is None:
-            raise BadRun(
-                f"profile {config.profile.name!r} sends the task API's own journeys, which need tokens: "
-                "run `primetrade db seed` and give its file as --tokens, or use a profile that declares journeys"
-            )
-        check_lasting(Path(config.tokens_path), time.time() + config.longest_s())
-    _check_files(config.profile)
+
+
+def reach(target: str) -> None:
+    """Raise TargetUnreachable where no connection to it can be made from here."""
+    url = urlsplit(target)
+    port = url.port or (443 if url.scheme == "https" else 80)
     try:
-        socket.create_connection((url.hostname, port), timeout=REACH_S).close()
+        socket.create_connection((url.hostname or "", port), timeout=REACH_S).close()
     except OSError as exc:
         raise TargetUnreachable(
-            f"target {config.target} cannot be reached: {exc.strerror or exc}; start it, or give another --target"
+            f"target {target} cannot be reached: {exc.strerror or exc}; start it, or give another --target"
         ) from exc
-
-
-def _check_files(profile: Profile) -> None:
-    """The child raises the soft limit; what the hard one lacks would look like failures of the target."""
-    wanted, (_, hard) = profile.max_in_flight + SPARE_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise BadRun(
-            f"max_in_flight: {profile.max_in_flight:,} takes {wanted:,} open files, and {hard:,} are allowed here; "
-            "raise the hard limit (ulimit -Hn), or lower max_in_flight with rate or timeout_s in a profile of your own"
-        )
