@@ -1,6 +1,6 @@
-"""The base image where no registry can be reached: Debian with Python and the certificates, made by mmdebstrap.
+"""The base images where no registry can be reached: Debian with Python and the certificates, made by mmdebstrap.
 
-Elsewhere the Dockerfile's default, the public slim image, is the base.
+Elsewhere the Dockerfile's default, the public images, are the base.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.image.daemon import Docker, Say, cache, daemon, find, run
+from scripts.image.daemon import Say, cache, daemon, find, run
 
 SUITE = "bookworm"
-PACKAGES = "python3,ca-certificates"
+PACKAGES = ("python3", "ca-certificates")
+COMPILERS = ("gcc", "libc6-dev", "python3-dev")  # for what comes without a wheel
 BOOTSTRAP_S = 600.0
 IMPORT_S = 300.0
 _DAY = 86_400
@@ -23,7 +25,6 @@ COMPILE = "python3 -m compileall -q -f --invalidation-mode unchecked-hash"
 RECIPE = (
     "--variant=minbase",
     "--mode=root",
-    f"--include={PACKAGES}",
     "--dpkgopt=path-exclude=/usr/share/man/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
     "--dpkgopt=path-exclude=/usr/share/doc/*",
@@ -35,37 +36,39 @@ RECIPE = (
 
 def base(say: Say = print) -> str:
     """The name of the base image in the daemon of `daemon()`, made and imported where it is missing."""
-    archive = _archive(say)
+    return _image(PACKAGES, say)
+
+
+def builder(say: Say = print) -> str:
+    """As `base`, with a C compiler: for the first stages of a build."""
+    return _image((*PACKAGES, *COMPILERS), say)
+
+
+def _image(packages: Sequence[str], say: Say) -> str:
+    archive = _archive(packages, say)
     with archive.open("rb") as file:
         name = f"local/debian-python:{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
     with daemon(say) as docker:
-        if not _has(docker, name):
+        if not docker.run(["image", "ls", "--quiet", name], IMPORT_S).strip():
             docker.run(["import", str(archive), name], IMPORT_S)
     return name
 
 
-def _archive(say: Say) -> Path:
+def _archive(packages: Sequence[str], say: Say) -> Path:
     """The root file system as a tar, kept in the cache under the recipe's digest; delete it for newer packages."""
-    key = hashlib.sha256("\n".join((SUITE, *RECIPE)).encode()).hexdigest()[:12]
+    key = hashlib.sha256("\n".join((SUITE, *packages, *RECIPE)).encode()).hexdigest()[:12]
     archive = cache() / f"docker/base-{key}.tar"
     if archive.exists():
         return archive
-    say(f"making a base image from Debian's packages ({PACKAGES}): about half a minute")
+    say(f"making a base image from Debian's packages ({', '.join(packages)}): about half a minute")
     archive.parent.mkdir(parents=True, exist_ok=True)
     fresh = archive.with_suffix(f".{os.getpid()}.tar")
     # Of a whole day, later than any package, so that two bases of the same packages are the same.
     epoch = str(int(time.time()) // _DAY * _DAY)
+    words = ["--quiet", *RECIPE, f"--include={','.join(packages)}", SUITE, str(fresh)]
     try:
-        run(
-            [find("mmdebstrap", "mmdebstrap"), "--quiet", *RECIPE, SUITE, str(fresh)],
-            BOOTSTRAP_S,
-            {**os.environ, "SOURCE_DATE_EPOCH": epoch},
-        )
+        run([find("mmdebstrap", "mmdebstrap"), *words], BOOTSTRAP_S, {**os.environ, "SOURCE_DATE_EPOCH": epoch})
         fresh.replace(archive)
     finally:
         fresh.unlink(missing_ok=True)
     return archive
-
-
-def _has(docker: Docker, name: str) -> bool:
-    return bool(docker.run(["image", "ls", "--quiet", name], IMPORT_S).strip())

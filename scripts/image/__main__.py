@@ -1,0 +1,67 @@
+"""`python -m scripts.image`: what `make image` and `make audit` run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from scripts.console import say
+from scripts.exits import Exit, Failed, exits
+from scripts.image.audit import UndecidedError
+from scripts.image.errors import ImageError
+
+ROOT = Path(__file__).parents[2]
+ERRORS: dict[type[Exception], Exit] = {ImageError: Exit.ERROR}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """The image of the task API."""
+
+
+@command.command()
+@click.option("--tag", default="", help="Default: the commit's first twelve digits.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=ROOT / ".local/image")
+@exits(ERRORS)
+def build(tag: str, out: Path) -> None:
+    """Build the image, its digest and its bill of materials.
+
+    Example: python -m scripts.image build --tag 1.4.0
+    """
+    from scripts.image.image import make  # noqa: PLC0415  # `--help` stays fast
+
+    made = make(ROOT, out.resolve(), tag, say)
+    for name, value in (
+        ("repository", made.repository),
+        ("tag", made.tag),
+        ("digest", made.digest),
+        ("size", f"{made.size / 1e6:.1f} MB compressed"),
+        ("seconds", made.seconds),
+        ("archive", made.archive),
+        ("sbom", made.sbom),
+    ):
+        say(f"{name:<11} {value}")
+
+
+@command.command()
+@exits({**ERRORS, UndecidedError: Exit.INCONCLUSIVE})
+def audit() -> None:
+    """Look up every package of locks/dev.txt, which has all others, in the database of known vulnerabilities.
+
+    Ends with 10 where the database cannot be reached: nothing is known then.
+
+    Example: python -m scripts.image audit
+    """
+    from scripts.image.audit import audit as look_up  # noqa: PLC0415  # as above
+
+    found = look_up(ROOT / "locks/dev.txt")
+    for line in found.findings:
+        say(line)
+    if found.findings:
+        raise Failed(f"{len(found.findings)} known vulnerabilities: raise the versions with `make lock`", Exit.ERROR)
+    say(f"no known vulnerability in {found.known} packages")
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,67 @@
+"""The image of the task API: one archive, its digest and its bill of materials, from one commit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+
+from scripts.image.base import base, builder
+from scripts.image.commit import read_commit
+from scripts.image.contents import read_image
+from scripts.image.daemon import Say
+from scripts.image.docker import build
+from scripts.image.sbom import bill
+from scripts.image.wheels import wheelhouse
+
+NAME = "task-api"
+REPOSITORY = f"docker.io/local/{NAME}"  # containerd knows images by names with a registry's prefix
+
+
+class Made(msgspec.Struct, frozen=True):
+    """An image that was made, and where; `size` is what a node fetches, in bytes."""
+
+    repository: str
+    tag: str
+    digest: str
+    size: int
+    seconds: float
+    archive: Path
+    sbom: Path
+
+
+def make(root: Path, out: Path, tag: str = "", say: Say = print) -> Made:
+    """Build the image of the clone at `root` into the folder `out`; two builds of one commit give one digest.
+
+    The tag is the commit's, "-dirty" behind it where a file is not as committed. BASE and BUILDER in the environment
+    name other bases than those made here. Raises ImageError.
+    """
+    began = time.monotonic()
+    commit = read_commit(root)
+    tag = tag or commit.version
+    lay_wheels(root, say)
+    args = {
+        "BASE": os.environ.get("BASE") or base(say),
+        "BUILDER": os.environ.get("BUILDER") or builder(say),
+        "VERSION": tag,
+        "REVISION": commit.version,
+        "CREATED": commit.created,
+    }
+    archive = out / f"{NAME}.tar"
+    say(f"building {REPOSITORY}:{tag}")
+    digest = build(root, f"{REPOSITORY}:{tag}", archive, args=args, epoch=commit.time, say=say)
+    image = read_image(archive)
+    sbom = out / "sbom.cdx.json"
+    sbom.write_text(bill(image, NAME, tag))
+    (out / "digest").write_text(f"{digest}\n")
+    return Made(REPOSITORY, tag, digest, image.packed_bytes, round(time.monotonic() - began, 1), archive, sbom)
+
+
+def lay_wheels(root: Path, say: Say = print) -> None:
+    """Put the wheels where the Dockerfile reads them."""
+    target = root / ".local/image/wheels"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(wheelhouse(root / "locks", say), target)

@@ -1,0 +1,71 @@
+"""The wheels of the image, fetched outside the build by the hashes of the lock, so that no step of it has a network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+from scripts.image.daemon import Say, cache, run
+from scripts.image.errors import ImageError
+
+DOWNLOAD_S = 600.0
+TOOLS = ("pip", "setuptools")
+PYTHON = "3.11"  # of the base
+# The base's C library is glibc 2.36; wheels are tagged with the oldest that they run on.
+GLIBC = (*(f"_2_{minor}" for minor in range(36, 4, -1)), "2014", "2010", "1")
+_PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==[^\n]*(?:\n    --hash=[^\n]*)*", re.MULTILINE)
+_MARKER = re.compile(r" ;[^\\\n]*")
+
+
+def wheelhouse(locks: Path, say: Say = print) -> Path:
+    """A folder with what `locks/app.txt` pins; kept in the cache under its digest.
+
+    What has no wheel (gunicorn-h1c) is there as source. `build.txt` in it pins the tools that install and build.
+    Raises ImageError when they cannot be had.
+    """
+    tools = pins(locks / "dev.txt", TOOLS)
+    wanted = pins(locks / "app.txt") + tools
+    machine = platform.machine()
+    home = cache() / "wheels" / hashlib.sha256(f"{PYTHON} {machine}\n{wanted}".encode()).hexdigest()[:12]
+    if home.exists():
+        return home
+    say("fetching the image's wheels")
+    fresh = home.with_suffix(f".{os.getpid()}")
+    fresh.mkdir(parents=True)
+    try:
+        listed = fresh / "build.txt"
+        listed.write_text(wanted)
+        run([sys.executable, *download(listed, fresh, machine)], DOWNLOAD_S)
+        listed.write_text(tools)
+        fresh.rename(home)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return home
+
+
+def pins(lock: Path, names: Collection[str] = ()) -> str:
+    """The pins of a lock with their hashes, all or those named, one a paragraph. Raises ImageError for one not there.
+
+    Without their markers: the Python that installs them may be another than the one here, and judges for itself.
+    """
+    found = {match["name"]: _MARKER.sub(" ", match[0]) for match in _PIN.finditer(lock.read_text())}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ImageError(f"{lock} does not pin {', '.join(missing)}: `make lock` writes it anew")
+    return "".join(f"{pin}\n" for name, pin in found.items() if not names or name in names)
+
+
+def download(listed: Path, target: Path, machine: str) -> list[str]:
+    """The words of pip that fetch wheels for the base's Python, whichever runs here."""
+    platforms = [f"--platform=manylinux{glibc}_{machine}" for glibc in GLIBC]
+    return [
+        *("-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"),
+        *("--require-hashes", "--implementation=cp", f"--python-version={PYTHON}", *platforms),
+        *(f"--dest={target}", f"--requirement={listed}"),
+    ]
