@@ -9,7 +9,7 @@ EXTRAS := app ops load dev
 # xdist's workers share the two cores of a small machine; more workers only queue.
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-faults test-browser lint types fmt docs lock lock-check bench clean
+.PHONY: help demo test test-faults test-browser lint types fmt docs lock lock-check bench image audit clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ lock-check: $(VENV)/.dev ## Fail when locks/*.txt are not what pyproject.toml as
 
 bench: $(VENV)/.dev ## Benchmarks: ratios and medians beside a peer or a limit, never tests
 	$(BIN)/python -m tests.bench
+
+image: $(VENV)/.dev ## The image of the task API into .local/image: archive, digest, bill of materials (IMAGE_ARGS)
+	$(BIN)/python -m scripts.image build $(IMAGE_ARGS)
+
+audit: $(VENV)/.dev ## Look up every locked package in the database of known vulnerabilities
+	$(BIN)/python -m scripts.image audit
 
 clean: ## Stop the local systems and delete what was built (reports/ stays)
 	if [ -x $(BIN)/primetrade ]; then \
