@@ -53,12 +53,11 @@ class Form(msgspec.Struct, frozen=True):
         named = {rule.get("name", ""): rule for rule in rules}
         if list(named) != [USERS, READS, AUDIENCE] or len(rules) != len(named):
             raise self._edited(f"has the rules {', '.join(each or '(no name)' for each in named) or 'none'}")
-        users, reads = (self._weights(named[name]) for name in (USERS, READS))
+        users, reads, whom = (self._weights(named[name]) for name in (USERS, READS, AUDIENCE))
         if users != reads:
             raise self._edited(f"sends users to {users} and reads to {reads}")
         said = self._audience(named[AUDIENCE])
-        sole = self._weights(named[AUDIENCE]).sole if said else ""
-        if sole is None:
+        if (sole := whom.sole if said else "") is None:
             raise self._edited("sends the audience to both slots")
         return Target(users, sole, said, self._mirror(named[READS]))
 

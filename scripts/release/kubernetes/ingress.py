@@ -52,10 +52,10 @@ class Form(msgspec.Struct, frozen=True):
         try:
             action, other = json.loads(notes[users]), json.loads(notes[whom])
             audience = self._audience(json.loads(notes[f"{PREFIX}conditions.{self.app}-audience"]))
-            weights, sole = self._weights(action), self._weights(other).sole if audience else ""
+            weights, theirs = self._weights(action), self._weights(other)
         except (KeyError, TypeError, ValueError) as exc:
             raise self._edited(f"lacks a part of the route ({exc})") from exc
-        if sole is None:
+        if (sole := theirs.sole if audience else "") is None:
             raise self._edited("sends the audience to both slots")
         enabled = action["forwardConfig"].get("targetGroupStickinessConfig", {}).get("enabled")
         return Target(weights, sole, audience, sticky=notes.get(STICKY) or "AWSALBTG" if enabled else "")

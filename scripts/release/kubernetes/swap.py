@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -14,6 +14,7 @@ from scripts.release.kubernetes.router import Place
 from scripts.release.route import SLOTS, Route, Target
 
 RUN, FENCE = "primetrade/run", "primetrade/fence"  # annotations: who wrote the route
+SERVICE = "kubernetes.io/service-name"  # label of an EndpointSlice
 TRIES = 5  # writes of others (a status, a label) that may come between our read and our write
 
 Object = Mapping[str, Any]
@@ -125,17 +126,20 @@ def gaining(had: Target | None, has: Target) -> list[str]:
     ]
 
 
-def ready(slices: Object) -> int:
-    """Endpoints in a list of EndpointSlices that get requests; one that does not say so does."""
-    endpoints = [each for found in slices.get("items") or () for each in found.get("endpoints") or ()]
+def ready(slices: Sequence[Object], service: str) -> int:
+    """Endpoints of a Service that get requests; one that does not say so does."""
+    mine = [each for each in slices if each["metadata"].get("labels", {}).get(SERVICE) == service]
+    endpoints = [endpoint for each in mine for endpoint in each.get("endpoints") or ()]
     return sum(each.get("conditions", {}).get("ready") is not False for each in endpoints)
 
 
 def _refuse_empty(api: Api, place: Place, had: Target | None, has: Target) -> None:
     """Nobody is sent to a slot without a ready pod: proxies send its share there all the same."""
-    for slot in gaining(had, has):
-        name = f"{place.app}-{slot}"
-        chosen = f"labelSelector=kubernetes.io/service-name%3D{name}"
-        path = f"/apis/discovery.k8s.io/v1/namespaces/{place.namespace}/endpointslices?{chosen}"
-        if not ready(api.get(path) or {}):
+    names = {slot: f"{place.app}-{slot}" for slot in gaining(had, has)}
+    if not names:
+        return
+    path = f"/apis/discovery.k8s.io/v1/namespaces/{place.namespace}/endpointslices"
+    slices = api.list(path, f"{SERVICE} in ({','.join(names.values())})")
+    for slot, name in names.items():
+        if not ready(slices, name):
             raise Refused(f"Service {name} has no ready pod: it gets no users; see `kubectl get pods -l slot={slot}`")
