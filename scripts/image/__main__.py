@@ -23,15 +23,16 @@ def command() -> None:
 @command.command()
 @click.option("--tag", default="", help="Default: the commit's first twelve digits.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=ROOT / ".local/image")
+@click.option("--fresh", is_flag=True, help="Run every step again, whatever was built before.")
 @exits(ERRORS)
-def build(tag: str, out: Path) -> None:
+def build(tag: str, out: Path, fresh: bool) -> None:
     """Build the image, its digest and its bill of materials.
 
     Example: python -m scripts.image build --tag 1.4.0
     """
     from scripts.image.image import make  # noqa: PLC0415  # `--help` stays fast
 
-    made = make(ROOT, out.resolve(), tag, say)
+    made = make(ROOT, out.resolve(), tag, fresh=fresh, say=say)
     for name, value in (
         ("repository", made.repository),
         ("tag", made.tag),

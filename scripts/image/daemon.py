@@ -118,6 +118,15 @@ def _started(home: Path, run_folder: Path) -> Iterator[Docker]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        _unmount(run_folder)
+
+
+def _unmount(folder: Path) -> None:
+    """Let go of what dockerd leaves mounted (the network namespace of a container on the host's network)."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        place = line.split()[1]
+        if place.startswith(f"{folder}/"):
+            run([find("umount", "mount"), place], STOP_S)
 
 
 def _command(home: Path, run_folder: Path) -> list[str]:

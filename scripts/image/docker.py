@@ -22,23 +22,22 @@ def build(  # noqa: PLR0913  # the first three are all that most need
     args: Mapping[str, str] = MappingProxyType({}),
     *,
     epoch: int = EPOCH,
+    fresh: bool = False,
     say: Say = print,
 ) -> str:
     """Build `context/dockerfile` without a network and write `archive`; the same content gives the same digest.
 
     `tag` has its registry's prefix (docker.io/local/NAME:TAG), as Kubernetes knows it. Times later than `epoch` are
-    written as `epoch`. Layers of the base (`args["BASE"]`) stay as they are. Returns the manifest's digest,
+    written as `epoch`. Layers of the base (`args["BASE"]`) stay as they are. `fresh` runs every step again. Returns the manifest's digest,
     "sha256:…". Raises ImageError.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     raw = archive.with_suffix(".raw")
     try:
         with daemon(say) as docker:
-            words = [word for key, value in args.items() for word in ("--build-arg", f"{key}={value}")]
-            docker.run(
-                ["build", "--network=none", f"--file={context / dockerfile}", f"--tag={tag}", *words, str(context)],
-                BUILD_S,
-            )
+            words = ["--network=none", f"--file={context / dockerfile}", f"--tag={tag}"]
+            words += [word for key, value in args.items() for word in ("--build-arg", f"{key}={value}")]
+            docker.run(["build", *words, *(["--no-cache"] if fresh else []), str(context)], BUILD_S)
             kept = layers(docker, args["BASE"]) if "BASE" in args else frozenset()
             docker.run(["save", f"--output={raw}", tag], SAVE_S)
         return archives.normalise(raw, archive, tag, epoch, kept)

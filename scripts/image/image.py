@@ -33,11 +33,11 @@ class Made(msgspec.Struct, frozen=True):
     sbom: Path
 
 
-def make(root: Path, out: Path, tag: str = "", say: Say = print) -> Made:
+def make(root: Path, out: Path, tag: str = "", *, fresh: bool = False, say: Say = print) -> Made:
     """Build the image of the clone at `root` into the folder `out`; two builds of one commit give one digest.
 
     The tag is the commit's, "-dirty" behind it where a file is not as committed. BASE and BUILDER in the environment
-    name other bases than those made here. Raises ImageError.
+    name other bases than those made here; `fresh` runs every step again. Raises ImageError.
     """
     began = time.monotonic()
     commit = read_commit(root)
@@ -52,7 +52,7 @@ def make(root: Path, out: Path, tag: str = "", say: Say = print) -> Made:
     }
     archive = out / f"{NAME}.tar"
     say(f"building {REPOSITORY}:{tag}")
-    digest = build(root, f"{REPOSITORY}:{tag}", archive, args=args, epoch=commit.time, say=say)
+    digest = build(root, f"{REPOSITORY}:{tag}", archive, args=args, epoch=commit.time, fresh=fresh, say=say)
     image = read_image(archive)
     sbom = out / "sbom.cdx.json"
     sbom.write_text(bill(image, NAME, tag))
