@@ -1,0 +1,134 @@
+"""A fake, not AWS: the AWS Load Balancer Controller and ELB, as far as the router `alb` can tell them from real ones.
+
+It keeps the contract that matters, which is asynchronous: the controller gets to a change of the Ingress when it does,
+changes one rule after another, and leaves ELB as it was where it cannot read an annotation; ELB answers only so many
+questions; and of a slot whose pods change the old ones are taken off before the new ones are registered, which are not
+healthy at once. Nothing here shows that AWS does so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scripts.release.kubernetes.elb import Rule, Throttled
+from tests.release.kubernetes.apiserver import Server
+
+INGRESS = "/apis/networking.k8s.io/v1/namespaces/shop-space/ingresses/shop"
+BINDINGS = "/apis/elbv2.k8s.aws/v1beta1/namespaces/shop-space/targetgroupbindings"
+PREFIX = "alb.ingress.kubernetes.io/"
+HOST = "k8s-fake-shop.elb.example.org"
+NEXT = {"initial": "healthy", "draining": "", "healthy": "healthy"}  # state of a target to its state a moment later
+
+
+def arn(service: str) -> str:
+    return f"arn:fake:targetgroup/{service}"
+
+
+@dataclass
+class FakeAlb:
+    """One Ingress of one API server, and the load balancer that a controller makes of it, moment by moment."""
+
+    server: Server
+    lag: int = 2  # moments until the controller gets to a change
+    throttled: int = 0  # so many questions more go unanswered
+    failing: str = ""  # why the controller gets nothing done; it tries again every moment
+    events: list[str] = field(default_factory=list)
+    _rules: dict[str, Rule] = field(default_factory=dict)  # by name of the path's backend, in order
+    _targets: dict[str, dict[str, str]] = field(default_factory=dict)  # slot's Service → pod → state
+    _pods: dict[str, list[str]] = field(default_factory=dict)
+    _seen: tuple[str, int] = ("", 0)  # resourceVersion, and moments since it was new
+
+    def pods(self, service: str, *names: str) -> None:
+        """The ready pods of a slot's Service, from now on."""
+        self._pods[service] = list(names)
+
+    def tick(self, moments: int = 1) -> None:
+        """Let time pass: every moment each part does one thing."""
+        for _ in range(moments):
+            self._register()
+            version = self.server.objects[INGRESS]["metadata"]["resourceVersion"]
+            self._seen = (version, self._seen[1] + 1) if self._seen[0] == version else (version, 0)
+            if self._seen[1] >= self.lag:
+                self._reconcile()
+
+    def rules(self, host: str) -> Sequence[Rule]:
+        self._answer()
+        assert host == HOST
+        return list(self._rules.values())
+
+    def health(self, group: str) -> Mapping[str, int]:
+        self._answer()
+        states = list(self._targets.get(group.rpartition("/")[2], {}).values())
+        return {state: states.count(state) for state in states}
+
+    def serves(self, draw: int, **sent: str) -> str:
+        """The slot that a request gets, by a draw of 0 to 99: the first rule that it matches; "" is an error."""
+        headers = {name.replace("_", "-"): value for name, value in sent.items()}
+        for rule in self._rules.values():
+            if all(headers.get(name) in values for name, values in rule.headers.items()):
+                chosen = _drawn(rule.weights, draw)
+                healthy = "healthy" in self._targets.get(chosen, {}).values()
+                return chosen.rpartition("-")[2] if healthy else ""
+        return ""
+
+    def _answer(self) -> None:
+        if self.throttled:
+            self.throttled -= 1
+            raise Throttled("ThrottlingException: Rate exceeded")
+
+    def _register(self) -> None:
+        """Old targets leave first; new ones come a moment later, and get their requests another one later."""
+        for service, pods in self._pods.items():
+            had = self._targets.setdefault(service, {})
+            stays = {pod: NEXT[state] for pod, state in had.items() if pod in pods and state != "draining"}
+            leaves = {pod: "draining" for pod, state in had.items() if pod not in pods and state != "draining"}
+            comes = {} if leaves else {pod: "initial" for pod in pods if pod not in had}
+            self._targets[service] = {**stays, **leaves, **comes}
+
+    def _reconcile(self) -> None:
+        """As much of the Ingress as one call to ELB carries out; all or nothing of what cannot be read."""
+        found = self.server.objects[INGRESS]
+        try:
+            wanted = dict(_wanted(found))
+        except (KeyError, ValueError) as exc:
+            self.events.append(f"FailedBuildModel: {exc}")
+            return
+        if self.failing:
+            self.events.append(f"FailedDeployModel: {self.failing}")
+            return
+        for service in ("shop-blue", "shop-green"):
+            spec = {"serviceRef": {"name": service}, "targetGroupARN": arn(service)}
+            self.server.objects.setdefault(f"{BINDINGS}/{service}", {"metadata": {"name": service}, "spec": spec})
+        found["status"] = {"loadBalancer": {"ingress": [{"hostname": HOST}]}}
+        for name, rule in wanted.items():
+            if self._rules.get(name) != rule:
+                self._rules = {each: self._rules.get(each, rule) for each in wanted if each in {*self._rules, name}}
+                self._rules[name] = rule
+                return
+
+
+def _drawn(weights: Mapping[str, int], draw: int) -> str:
+    below = 0
+    for group, weight in weights.items():
+        below += weight
+        if draw < below:
+            return group.rpartition("/")[2]
+    raise AssertionError("the weights are not 100 together")
+
+
+def _wanted(found: Mapping[str, Any]) -> Iterator[tuple[str, Rule]]:
+    """The rules that an Ingress asks for, in the order of its paths. Raises KeyError, ValueError."""
+    notes = found["metadata"]["annotations"]
+    for path in found["spec"]["rules"][0]["http"]["paths"]:
+        name = path["backend"]["service"]["name"]
+        forward = json.loads(notes[f"{PREFIX}actions.{name}"])["forwardConfig"]
+        conditions = json.loads(notes.get(f"{PREFIX}conditions.{name}", "[]"))
+        headers = {
+            each["httpHeaderConfig"]["httpHeaderName"].lower(): tuple(each["httpHeaderConfig"]["values"])
+            for each in conditions
+        }
+        weights = {arn(each["serviceName"]): each["weight"] for each in forward["targetGroups"]}
+        yield name, Rule(headers, weights, forward.get("targetGroupStickinessConfig", {}).get("enabled", False))
