@@ -5,11 +5,11 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := app ops load dev
+EXTRAS := app ops load infra dev
 # xdist's workers share the two cores of a small machine; more workers only queue.
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-faults test-browser lint types fmt docs lock lock-check bench image audit clean
+.PHONY: help demo test test-faults test-browser test-infra lint types fmt docs lock lock-check bench image audit clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ demo: $(VENV)/.demo ## The main job: system up, 1,000 requests/s through live re
 	$(BIN)/primetrade demo $(DEMO_ARGS)
 
 test: $(VENV)/.dev ## The tests (real PostgreSQL, Valkey, Envoy; under 3 minutes)
-	$(PYTEST) -n 2 --dist loadgroup -m 'not faults and not browser' $(TEST_ARGS)
+	$(PYTEST) -n 2 --dist loadgroup --ignore tests/infra -m 'not faults and not browser' $(TEST_ARGS)
 
 test-faults: $(VENV)/.dev ## Faults on real processes: kills, freezes, full disks, bad releases
 	$(PYTEST) -m faults --ignore tests/release/test_kill_matrix.py $(TEST_ARGS)
@@ -26,6 +26,9 @@ test-faults: $(VENV)/.dev ## Faults on real processes: kills, freezes, full disk
 
 test-browser: $(VENV)/.dev ## The report in headless Chromium (installs nothing: needs chromium and chromedriver)
 	$(PYTEST) -m browser $(TEST_ARGS)
+
+test-infra: $(VENV)/.dev ## The AWS programs, planned and judged without an account
+	$(PYTEST) -n 2 tests/infra $(TEST_ARGS)
 
 lint: $(VENV)/.dev ## Ruff: rules and format
 	$(BIN)/ruff check .
@@ -70,7 +73,7 @@ clean: ## Stop the local systems and delete what was built (reports/ stays)
 # The dev lock holds every extra; the others are cut from it, so that all agree on every version.
 define compile_locks
 $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev $(LOCK_ARGS) -o $(1)/dev.txt pyproject.toml
-for extra in app ops load; do \
+for extra in app ops load infra; do \
   $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra $$extra -c $(1)/dev.txt -o $(1)/$$extra.txt pyproject.toml; \
 done
 endef

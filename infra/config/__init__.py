@@ -1,0 +1,1 @@
+"""What an environment may say of itself."""

@@ -1,0 +1,19 @@
+"""What the sections of a configuration share.
+
+A section is one file here: a frozen struct whose every key has a type, a default that suits production, a line of help
+and a bound. Its own rules stand in `__post_init__`; rules between sections stand in `infra/config/platform.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Region = Literal["us-east-1", "eu-west-1"]
+# What CloudWatch keeps logs for: API_PutRetentionPolicy in its reference.
+LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An unknown key is a mistake, never ignored."""

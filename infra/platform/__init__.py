@@ -1,0 +1,1 @@
+"""The platform program: network, data, cluster, edge."""

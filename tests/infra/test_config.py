@@ -1,0 +1,173 @@
+"""Stack files: the committed ones can be used, and a wrong key is named with what would be right."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import yaml
+from msgspec import inspect
+
+from infra.config.platform import Profile
+from infra.errors import ConfigError
+from infra.stackfile import KEY, ROOT, SCHEMA_FILE, STACKS, StackFile, json_schema, platform_of, read_stack, stacks
+from slo.yamlfile import YamlFileError
+
+EXISTING = """existing:
+  id: vpc-0123456789abcdef0
+  subnets:
+    public: {}
+    private: {az1: subnet-0aaaaaaaaaaaaaaaa}
+    isolated: {az1: subnet-0bbbbbbbbbbbbbbbb, az2: subnet-0cccccccccccccccc, az4: subnet-0dddddddddddddddd}
+"""
+
+
+def fields(kind: inspect.Type, path: str = "") -> Iterator[tuple[str, inspect.Field]]:
+    """Every key of a struct and of the structs in it."""
+    match kind:
+        case inspect.StructType(fields=found):
+            for field in found:
+                yield f"{path}.{field.encode_name}", field
+                yield from fields(field.type, f"{path}.{field.encode_name}")
+        case inspect.Metadata(type=inner):
+            yield from fields(inner, path)
+        case inspect.UnionType(types=types):
+            for each in types:
+                yield from fields(each, path)
+
+
+KEYS = dict(fields(inspect.type_info(StackFile)))
+
+
+def unbounded(kind: inspect.Type) -> bool:
+    match kind:
+        case inspect.Metadata(type=inner):
+            return unbounded(inner)
+        case inspect.UnionType(types=types):
+            return any(map(unbounded, types))
+        case inspect.IntType(ge=low, le=high):
+            return low is None or high is None
+        case inspect.StrType(pattern=pattern, max_length=most):
+            return pattern is None and most is None
+        case inspect.VarTupleType(max_length=most) | inspect.DictType(max_length=most):
+            return most is None
+    return False
+
+
+def broken(tmp_path: Path, yaml_below_platform: str) -> str:
+    """What reading prod's file says when these keys stand in it instead of its own."""
+    document = yaml.safe_load((STACKS / "Pulumi.prod.yaml").read_text())
+    document["config"][KEY] |= yaml.safe_load(yaml_below_platform)
+    (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    with pytest.raises(YamlFileError) as caught:
+        read_stack("prod", tmp_path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", stacks())
+def test_a_committed_stack_can_be_used(name: str) -> None:
+    """Each file is read, and its profile is the one in its name."""
+    assert name == read_stack(name).platform.profile
+
+
+def test_every_profile_has_a_stack() -> None:
+    """There is one file for each."""
+    assert sorted(Profile) == stacks()
+
+
+def test_pulumi_finds_the_program_and_its_stacks() -> None:
+    """The root Pulumi.yaml leads to the directory of both, and to an interpreter that `make` makes."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    assert [STACKS, STACKS] == [ROOT / project[key] for key in ("main", "stackConfigDir")]
+    assert KEY.partition(":")[0] == project["name"]
+
+
+def test_no_two_stacks_share_an_address() -> None:
+    """So that any two can be joined."""
+    blocks = [ipaddress.ip_network(read_stack(name).platform.network.cidr) for name in stacks()]
+    assert [] == [pair for pair in combinations(blocks, 2) if pair[0].overlaps(pair[1])]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_has_a_line_of_help_and_a_bound(key: str) -> None:
+    """An editor shows the line; the bound refuses what AWS would refuse much later."""
+    kind = KEYS[key].type
+    assert isinstance(kind, inspect.Metadata)
+    assert (kind.extra_json_schema or {}).get("description")
+    assert not unbounded(kind)
+
+
+def test_the_schema_for_editors_is_fresh() -> None:
+    """Writing it anew changes nothing; if it does: python -m infra.stackfile."""
+    assert json_schema() == SCHEMA_FILE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ("netwrk: {}", "netwrk: unknown key; the keys known here are profile, region"),
+        ("network: {nat: two}", "network.nat: invalid enum value 'two'; one of none, per-zone, regional, single"),
+        ("network: {cidr: 8.8.0.0/16}", "network.cidr: 8.8.0.0/16 is public; take one of 10.0.0.0/8"),
+        ("network: {cidr: 10.0.1.0/16}", "network.cidr: 10.0.1.0/16 has host bits set; give the first address"),
+        ("network: {zones: [az1, az1, az2]}", "network.zones: az1 is there twice"),
+        ("network: {nat: none, endpoints: []}", "network.endpoints: without nat nothing reaches AWS"),
+        ("network: {nat: single}", "network.nat: single is not for prod; one zone would take the others with it"),
+        ("network: {zones: [az1, az2]}", "network.zones: az1, az2 is not for prod; name three zones"),
+        ("network: {flow_log_days: 0}", "network.flow_log_days: 0 is not for prod"),
+        ("network: {flow_log_days: 8}", "network.flow_log_days: invalid enum value 8; one of 0, 1, 3, 5"),
+        (
+            "network:\n  " + EXISTING.replace("\n", "\n  "),
+            "network.existing.subnets.private: has az1; give a subnet for each",
+        ),
+        ("database: {password: managed}", "database.password: RDS makes no replica of a database whose password it"),
+        ("database: {backup_days: 0}", "database.backup_days: RDS makes replicas only of a database with backups"),
+        ("database: {backup_days: 6}", "database.backup_days: 6 is not for prod; 7 or more are expected"),
+        ("database: {multi_az: false}", "database.multi_az: false is not for prod"),
+        ("database: {deletion_protection: false}", "database.deletion_protection: false is not for prod"),
+        ("database: {replicas: 9}", "database.replicas: expected a whole number <= 5, found '9'"),
+        (
+            "database: {replicas: 0, replica_of: 'arn:aws:rds:us-east-1:111111111111:db:x'}",
+            "database.replica_of: is in us-east-1 too",
+        ),
+        (
+            "database: {replica_of: 'arn:aws:rds:eu-west-1:111111111111:db:x'}",
+            "database.replicas: of a replica are not",
+        ),
+        ("cache: {replicas: 0}", "cache.replicas: 0 is not for prod"),
+        ("region: eu-west-1", "region: prod is not in eu-west-1; it has its home in us-east-1"),
+        ("account: 111111111111", "account: expected text, got a whole number, found '111111111111'"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_is_allowed(tmp_path: Path, changes: str, words: str) -> None:
+    """File, line, key, what was found, what to do."""
+    said = broken(tmp_path, changes)
+    line, _, rest = said.removeprefix(f"{tmp_path}/Pulumi.prod.yaml:").partition(": ")
+    assert rest.startswith(f"config.{KEY}.{words}")
+    key = words.partition(":")[0].rpartition(".")[2]
+    at = (tmp_path / "Pulumi.prod.yaml").read_text().splitlines()[int(line) - 1]
+    assert key in at or key not in changes
+
+
+def test_default_providers_are_refused(tmp_path: Path) -> None:
+    """Without that guard a resource could be made in whatever account and region the shell has."""
+    text = (STACKS / "Pulumi.prod.yaml").read_text().replace('["*"]', "[]")
+    (tmp_path / "Pulumi.prod.yaml").write_text(text)
+    with pytest.raises(YamlFileError, match="disable-default-providers"):
+        read_stack("prod", tmp_path)
+
+
+def test_a_stack_that_is_not_there_is_named_with_those_that_are() -> None:
+    """Whatever was typed."""
+    with pytest.raises(ConfigError, match=r"no stack prdo .* dev, dr, prod, staging"):
+        read_stack("prdo")
+    with pytest.raises(ConfigError, match="no stack"):
+        read_stack("../prod")
+
+
+def test_a_program_refuses_what_its_file_would_refuse() -> None:
+    """`pulumi config set` may have changed it since."""
+    with pytest.raises(ConfigError, match=r"config primetrade:platform: .*missing required field `profile`"):
+        platform_of({})
