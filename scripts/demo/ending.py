@@ -55,9 +55,7 @@ def tell(demo: Demo, options: Options, *, as_json: bool) -> Exit:
         say("This profile shows that everything works; `--profile load` proves the targets.")
     say(f"\nReport: {demo.report}")
     if options.keep:
-        say(f"Left up: {demo.edge}; database: primetrade local psql --home {options.home}")
-        say(f"See it: primetrade local status --home {options.home}")
-        say(f"End it: primetrade local down --home {options.home}")
+        say("\n".join(demo.parting))
     return ended
 
 

@@ -9,12 +9,44 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.demo.errors import DemoError
+from scripts.demo.late import SHARE
+from scripts.demo.scene import Scene
 from scripts.demo.screen import Screen
-from scripts.local import system
+from scripts.demo.spent import Spending
+from scripts.local import slots, system
 from scripts.local.errors import LockedError
 from scripts.local.state import State
+from scripts.release.file import ReleaseFile
+from scripts.release.local import Local
 
 MARK = "demo"  # a file in a home this demo made; no other home is ever emptied
+
+
+@contextmanager
+def local_scene(home: Path, file: ReleaseFile, screen: Screen, *, out: Path, keep: bool) -> Iterator[Scene]:
+    """The local system, empty and of this demo's own."""
+    with fresh_system(home, screen, out=out, keep=keep) as state:
+
+        def breaks(name: str) -> None:
+            slot = slots.read_slot(home, name)
+            assert slot is not None  # it has all users
+            slots.faults(state, slot, error_share=SHARE)
+
+        yield Scene(
+            platform=Local(home, file),
+            edge=state.edge_url,
+            database_url=state.database_url,
+            jwt_keys=state.jwt_keys,
+            folder=home,
+            first=system.FIRST.version,
+            breaks=breaks,
+            spent=lambda generator: Spending(state, home, generator),
+            parting=(
+                f"Left up: {state.edge_url}; database: primetrade local psql --home {home}",
+                f"See it: primetrade local status --home {home}",
+                f"End it: primetrade local down --home {home}",
+            ),
+        )
 
 
 @contextmanager

@@ -18,17 +18,14 @@ from loadtest.report import write_all
 from loadtest.result import Event, Fact, Result, Usage
 from loadtest.seed import seed
 from scripts.demo.follow import Follower
-from scripts.demo.home import fresh_system
-from scripts.demo.late import SHARE, Hurt, late_acts, users_hurt
+from scripts.demo.home import local_scene
+from scripts.demo.late import Hurt, late_acts, users_hurt
+from scripts.demo.scene import Scene
 from scripts.demo.screen import Screen
-from scripts.demo.spent import Spending
-from scripts.demo.story import PAUSE_S, Act, Played, acts, play
-from scripts.local import slots, system
+from scripts.demo.story import PAUSE_S, Played, acts, play
 from scripts.local.cores import step_aside
-from scripts.local.state import State
 from scripts.release import engine
 from scripts.release.file import ReleaseFile, read_release_file
-from scripts.release.local import Local
 from slo.objective import Judge, Kind, Targets
 from slo.reader import read_targets
 
@@ -90,7 +87,7 @@ class Demo(msgspec.Struct, frozen=True):
     reached_bad: int  # users' requests that the refused release answered
     proves: bool  # the profile offers what the targets ask for
     report: Path
-    edge: str  # address of the system, if it was kept
+    parting: tuple[str, ...]  # how to look at the system and end it, if it was kept
     hurt: Hurt | None = None  # users of a release that broke when it had all of them
 
     @property
@@ -107,18 +104,18 @@ def run(options: Options, screen: Screen) -> Demo:
     targets = read_targets(ROOT / "slo.yaml")
     here = machine()  # before this process leaves some of it to the slots
     step_aside()
-    with fresh_system(options.home, screen, out=options.out, keep=options.keep) as state:
-        tokens = options.home / "tokens.json"
-        seed(state.database_url, state.jwt_keys, tokens, users=options.users, report=screen.note)
+    with local_scene(options.home, file, screen, out=options.out, keep=options.keep) as scene:
+        tokens = scene.folder / "tokens.json"
+        seed(scene.database_url, scene.jwt_keys, tokens, users=options.users, report=screen.note)
         config = RunConfig(
             profile=profile,
-            target=state.edge_url,
+            target=scene.edge,
             out_dir=str(options.out),
             thresholds_ms=targets.thresholds_ms(),
             tokens_path=str(tokens),
-            until_path=str(options.home / UNTIL),
+            until_path=str(scene.folder / UNTIL),
         )
-        told = _under_load(screen, file, state, options, config)
+        told = _under_load(screen, file, scene, config, late_fault=options.late_fault)
     recording = told.recording
     hurt = _hurt(told)
     result = judge(
@@ -137,43 +134,31 @@ def run(options: Options, screen: Screen) -> Demo:
         reached_bad=_reached(recording, told.played),
         proves=_proves(recording, targets),
         report=write_all(result, options.out)[0],
-        edge=state.edge_url,
+        parting=scene.parting,
         hurt=hurt,
     )
 
 
-def _under_load(screen: Screen, file: ReleaseFile, state: State, options: Options, config: RunConfig) -> Told:
+def _under_load(screen: Screen, file: ReleaseFile, scene: Scene, config: RunConfig, *, late_fault: bool) -> Told:
     """Play the acts while the load runs, and see what the parts of the system spend meanwhile."""
-    home = options.home
-    platform = Local(home, file)
     events: list[Event] = []
     played: list[Played] = []
     with launch(config) as load, Follower(load, screen) as follower:
         follower.wait_steady(config.profile.warmup_s + START_S)
-        spent = Spending(state, home, load.process_pid)
+        spent = scene.spent(load.process_pid)
         spent.start()
         caller = _caller(screen, follower, events)
-        for act in _story(options, state):
-            caller.on_event(platform.now(), "note", act.title, "")
-            played.append(play(act, platform, file, caller))
+        for act in late_acts(scene.first, scene.breaks) if late_fault else acts(scene.first):
+            caller.on_event(scene.platform.now(), "note", act.title, "")
+            played.append(play(act, scene.platform, file, caller))
             if not played[-1].as_told:
                 break  # the next act builds on this one; what was measured is still judged
             time.sleep(PAUSE_S)
-        (home / UNTIL).touch()
+        (scene.folder / UNTIL).touch()
         follower.wait_steady_end(config.longest_s())
         spent.stop()
         recording = load.wait()
     return Told(recording, tuple(played), tuple(events), spent.usage(recording), spent.facts)
-
-
-def _story(options: Options, state: State) -> tuple[Act, ...]:
-    def breaks(name: str) -> None:
-        slot = slots.read_slot(options.home, name)
-        assert slot is not None  # it has all users
-        slots.faults(state, slot, error_share=SHARE)
-
-    first = system.FIRST.version
-    return late_acts(first, breaks) if options.late_fault else acts(first)
 
 
 def _caller(screen: Screen, follower: Follower, events: list[Event]) -> engine.Caller:

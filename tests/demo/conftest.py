@@ -24,7 +24,7 @@ def demo() -> Demo:
     """One that went well."""
     result = judge(recording(), read_targets(ROOT / "slo.yaml"))
     result = msgspec.structs.replace(result, valid=True, outcome=Outcome.PASS)
-    return Demo(result, (Played("an act", 0, 1, as_told=True, words=""),), 0, 0, proves=True, report=Path(), edge="")
+    return Demo(result, (Played("an act", 0, 1, as_told=True, words=""),), 0, 0, proves=True, report=Path(), parting=())
 
 
 @pytest.fixture(params=sorted(SHORTER))
