@@ -62,12 +62,17 @@ def write(image: Image, folder: Path) -> Archive:
 def _libraries(given: Iterable[Path]) -> dict[str, Path]:
     """What the dynamic linker loads for the programs among `given`, besides what is in `given` itself."""
     given = list(given)
-    programs = [file for path in given for file in _regular(path) if file.open("rb").read(4) == b"\x7fELF"]
+    programs = [file for path in given for file in _regular(path) if _is_program(file)]
     # It ends with 1 when a program is static; its complaint about that one is no library.
-    argv = [shutil.which("ldd") or "ldd", *programs]
+    argv = [shutil.which("ldd") or "ldd", *map(str, programs)]
     listed = subprocess.run(argv, capture_output=True, text=True, timeout=_LDD_S, check=False).stdout
     found = {normpath(path) for path in re.findall(r"^\t(?:\S+ => )?(/\S+) \(", listed, re.MULTILINE)}
     return {path: Path(path).resolve() for path in found if not any(Path(path).is_relative_to(each) for each in given)}
+
+
+def _is_program(file: Path) -> bool:
+    with file.open("rb") as content:
+        return content.read(4) == b"\x7fELF"
 
 
 def _regular(path: Path) -> Iterator[Path]:
