@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -51,7 +52,7 @@ class _Request(NamedTuple):
     path: str
     content: bytes | None
     headers: Mapping[str, str]
-    read: float = READ_S  # seconds
+    read: float  # seconds
 
 
 @dataclass
@@ -60,6 +61,7 @@ class _Shared:
 
     link: Connection
     answered: bool = False
+    ahead: float = 0.0  # seconds of the server's clock (Unix) over our own one of `_clock`
 
 
 class _Lost(Exception):  # noqa: N818 - never leaves this module
@@ -100,6 +102,12 @@ class Api:
         view = copy.copy(self)
         view.patience = seconds
         return view
+
+    def now(self) -> float:
+        """The server's time, Unix seconds, to about a second; asks for it where it has never answered."""
+        if not self._shared.answered:
+            self._ask(_request("GET", "/version"))
+        return self._shared.ahead + _clock()
 
     def get(self, path: str) -> Object | None:
         """The object, or None where there is none."""
@@ -223,12 +231,19 @@ class Api:
             if _stranger(request, reply):
                 raise ReleaseError(f"{self.host} does not accept the kubeconfig's credentials: log in, then go on")
         self._shared.answered = True
+        if date := reply.headers.get("date"):
+            self._shared.ahead = parsedate_to_datetime(date).timestamp() - _clock()
         return reply
+
+
+def _clock() -> float:
+    """Seconds that nobody sets, and that go on while the machine sleeps, where the kernel has such."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _request(method: str, path: str, body: object = None, kind: str = _JSON) -> _Request:
     content = None if body is None else msgspec.json.encode(body)
-    return _Request(method, path, content, {"accept": _JSON, "content-type": kind})
+    return _Request(method, path, content, {"accept": _JSON, "content-type": kind}, READ_S)
 
 
 def _object(reply: Reply, request: _Request) -> Object:
