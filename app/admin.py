@@ -29,10 +29,14 @@ MAX_BODY = 4096
 Answer = tuple[int, str, bytes]
 
 
-class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether this process should be left alone: /readyz says no, and answers close their connections."""
+class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Whether this process should be left alone: /readyz says no, and answers close their connections.
+
+    `ready`: /readyz goes on saying yes, where a router keeps the users away: on the way back nobody waits for probes.
+    """
 
     draining: bool
+    ready: bool = False
 
 
 class AdminServer(ThreadingHTTPServer):
@@ -78,9 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
         route = POST_ROUTES.get(self.path)
         if route is None:
             return _problem(404, f"POST routes here: {' '.join(POST_ROUTES)}")
-        expected = f"Bearer {self._runtime.settings.admin_token}"
-        if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), expected.encode()):
-            return _problem(401, "send `Authorization: Bearer ADMIN_TOKEN`")
+        expected = self._runtime.settings.admin_token
+        bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        given = self.headers.get("X-Admin-Token", bearer)  # the API server of Kubernetes keeps Authorization for itself
+        if not hmac.compare_digest(given.encode(), expected.encode()):
+            return _problem(401, "send `Authorization: Bearer ADMIN_TOKEN`, or `X-Admin-Token: ADMIN_TOKEN`")
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY:
             return _problem(413, f"a body of at most {MAX_BODY} bytes, its length announced")
@@ -139,6 +145,7 @@ def _version(runtime: Runtime) -> Answer:
 
 def _drain(runtime: Runtime, body: bytes) -> Answer:
     wanted = msgspec.json.decode(body, type=Drain)
+    runtime.lifecycle.ready_meanwhile = wanted.ready
     runtime.lifecycle.draining = wanted.draining
     logs.event(logging.INFO, "drain", draining=wanted.draining)
     return _json(200, wanted)

@@ -29,5 +29,5 @@ def create_app(runtime: Runtime) -> Flask:
     operations = [operation for service in services for operation in service.operations]
     app.extensions["openapi"] = openapi.document(operations, runtime.settings.app_version)
     hooks.install(app, runtime)
-    app.wsgi_app = security.secured(app.wsgi_app)  # type: ignore[method-assign,assignment]  # where Flask wants middleware
+    app.wsgi_app = security.secured(app.wsgi_app, runtime.settings.slot)  # type: ignore[method-assign,assignment]  # where Flask wants middleware
     return app

@@ -52,15 +52,17 @@ def pre_request(worker: Any, req: Any) -> None:
     """
     from app import bodies, process  # noqa: PLC0415  # as above
 
+    process.begun()
     bodies.begin(req)
     if process.draining():
         req.force_close()
 
 
 def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
-    """Done with the body, read or not."""
-    from app import bodies  # noqa: PLC0415  # as above
+    """Done with the request, and with its body, read or not."""
+    from app import bodies, process  # noqa: PLC0415  # as above
 
+    process.answered()
     bodies.end(req, resp)
 
 

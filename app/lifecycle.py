@@ -23,6 +23,7 @@ class Lifecycle:
     def __init__(self) -> None:
         self.started_at = datetime.now(UTC)
         self.draining = False
+        self.ready_meanwhile = False  # while draining
         self.waiting_for: str | None = "the first look at the database"
         self.cache = "unknown"
         self.alive: Callable[[], bool] = lambda: True  # the server's: false once it was told to stop
@@ -39,7 +40,7 @@ class Lifecycle:
             return f"starting: waiting for {self.waiting_for}"
         if not self.alive():
             return "stopping"
-        return "draining" if self.draining else None
+        return "draining" if self.draining and not self.ready_meanwhile else None
 
     def end(self) -> None:
         self._ended.set()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -45,6 +46,11 @@ class Metrics:
         self._children: dict[tuple[str, str, int], Histogram] = {}
         self.cache = Counter(
             "cache_requests", "Cache look-ups by level and result.", ("level", "result"), registry=self.registry
+        )
+        self.in_flight = Gauge(
+            "http_requests_in_flight",
+            "Requests begun on the traffic port and not answered yet.",
+            registry=self.registry,
         )
         self.rate_limit_fallbacks = Counter(
             "rate_limit_fallbacks", "Requests limited by this process alone, Valkey being away.", registry=self.registry

@@ -84,6 +84,18 @@ def stop() -> None:
             _worker = None
 
 
+def begun() -> None:
+    """A request was read; `answered` follows, whatever becomes of it."""
+    if _worker is not None:
+        _worker.runtime.metrics.in_flight.inc()
+
+
+def answered() -> None:
+    """The request that was begun is over."""
+    if _worker is not None:
+        _worker.runtime.metrics.in_flight.dec()
+
+
 def draining() -> bool:
     """Whether answers should close their connections."""
     return _worker is not None and _worker.runtime.lifecycle.draining

@@ -26,18 +26,19 @@ ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
 EXPOSED_HEADERS = "ETag, Location, Retry-After, X-Request-Id"
 
 
-def secured(application: WSGIApplication) -> WSGIApplication:
-    """The application with HEADERS on whatever it answers.
+def secured(application: WSGIApplication, slot: str) -> WSGIApplication:
+    """The application with HEADERS on whatever it answers, and its slot: by that a release is seen to have come.
 
     Added beneath the framework: its header objects would check and copy them on each answer, for as long as they take
     to send.
     """
+    whole = (*HEADERS, ("X-Slot", slot))
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None
         ) -> Callable[[bytes], object]:
-            headers.extend(HEADERS)
+            headers.extend(whole)
             return start_response(status, headers, exc_info)
 
         return application(environ, start)

@@ -18,7 +18,7 @@ import pytest
 
 from app import schema
 from tests.app.server import ROOT, Server
-from tests.app.world import environment
+from tests.app.world import ADMIN_TOKEN, environment
 
 # One process at a time is started here: together they would only wait for each other's imports.
 pytestmark = pytest.mark.xdist_group("gunicorn")
@@ -74,7 +74,21 @@ def test_once_warm_a_worker_keeps_to_its_core(start: Callable[..., Server]) -> N
     assert not said or said.endswith("nice 0\n")
 
 
+def test_every_answer_says_its_slot(server: Server) -> None:
+    """A route that has moved is seen by that; an error is an answer, too."""
+    for path in ("/health", "/nowhere"):
+        with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as one:
+            one.request("GET", path)
+            assert one.getresponse().headers.get_all("x-slot") == ["green"]
+
+
+def in_flight(server: Server) -> float:
+    lines = server.probe("/metrics")[1].decode().splitlines()
+    return float(next(line for line in lines if line.startswith("http_requests_in_flight ")).split()[1])
+
+
 def test_probes_answer_while_every_request_thread_is_busy(server: Server) -> None:
+    """Also how many requests there are, until the last is answered."""
     assert server.order("/admin/faults", {"hang": True})[0] == 200
     with ThreadPoolExecutor(10) as pool:
         stuck = [pool.submit(server.get, "/health") for _ in range(10)]
@@ -83,8 +97,13 @@ def test_probes_answer_while_every_request_thread_is_busy(server: Server) -> Non
         assert [server.probe(path)[0] for path in ("/livez", "/readyz", "/startupz", "/metrics", "/version")] == [
             200
         ] * 5
+        assert in_flight(server) == 8  # as many as there are threads
         assert server.order("/admin/faults", NO_FAULTS)[0] == 200
         assert [request.result(10)[0] for request in stuck] == [200] * 10
+    deadline = time.monotonic() + 10
+    while in_flight(server):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_draining_closes_each_connection_with_its_answer_and_can_be_taken_back(
@@ -98,6 +117,24 @@ def test_draining_closes_each_connection_with_its_answer_and_can_be_taken_back(
     server.order("/admin/drain", {"draining": False})
     assert server.probe("/readyz")[0] == 200
     assert ask(connection) == (200, "keep-alive")
+
+
+def test_a_drained_process_may_stay_ready(server: Server, connection: http.client.HTTPConnection) -> None:
+    """Where a router keeps the users away, the way back need not wait for probes."""
+    assert ask(connection) == (200, "keep-alive")
+    server.order("/admin/drain", {"draining": True, "ready": True})
+    assert server.probe("/readyz")[0] == 200
+    assert ask(connection) == (200, "close")
+    server.order("/admin/drain", {"draining": True})
+    assert server.probe("/readyz") == (503, b"draining\n")
+
+
+def test_a_token_may_come_in_a_header_that_no_proxy_keeps(admin: Server) -> None:
+    """The API server of Kubernetes takes Authorization for its own."""
+    for token, status in (("wrong", 401), (ADMIN_TOKEN, 200)):
+        headers = {"X-Admin-Token": token, "Authorization": f"Bearer {ADMIN_TOKEN}"}
+        body = msgspec.json.encode({"draining": False})
+        assert admin.request("POST", admin.admin_port, "/admin/drain", headers=headers, body=body)[0] == status
 
 
 @pytest.mark.parametrize(
