@@ -1,0 +1,154 @@
+"""The whole cluster: up, down. `up` mends what is missing, so it is also what to run after any crash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from scripts.cluster import addons, images, kubeconfigs, machine, packages, pki
+from scripts.cluster.addons.images import archives
+from scripts.cluster.errors import ClusterError, NotUpError
+from scripts.cluster.parts import (
+    API_SERVER,
+    CONTAINERD,
+    CONTROLLER_MANAGER,
+    ETCD,
+    KUBE_PROXY,
+    KUBELET,
+    NAMES,
+    SCHEDULER,
+    Part,
+    parts,
+)
+from scripts.cluster.probe import node_unready
+from scripts.cluster.state import State, kubeconfig, read_state, write_state
+from scripts.local.processes import Process, Report, alive, marked, start, wait_ready
+from scripts.local.state import lock
+from scripts.tools import tool
+
+_READY_S = 60.0
+_STOP_S = 10.0
+_POLL_S = 0.1
+
+
+def up(home: Path, say: Report) -> State:
+    """Start what does not run, and wait until the node is Ready and the add-ons work; each phase is timed.
+
+    Raises MissingError, ClusterError, LocalError or ToolError; what was started stays up, and the next `up` goes on.
+    """
+    home = home.resolve()
+    packages.check()
+    with lock(home):
+        begun = time.monotonic()
+        _refuse_another(home)
+        with _phase("programs", say):
+            pause = addons.pause(say)
+            line_up = parts(home, pause.reference, say)
+            wanted = archives(say)
+        with _phase("certificates and addresses", say):
+            pki.issue(home / "pki")
+            kubeconfigs.write(home)
+            state = _settle(home)
+            machine.prepare()
+        with _phase("control plane", say):
+            state = _ensure(home, state, [line_up[ETCD], line_up[CONTAINERD]], say)
+            state = _ensure(home, state, [line_up[API_SERVER]], say)
+        with _phase("images", say):
+            for name in images.load_missing(home, [(each.reference, each.file) for each in wanted]):
+                say(f"  {name}")
+        with _phase("node", say):
+            rest = [line_up[name] for name in (CONTROLLER_MANAGER, SCHEDULER, KUBELET, KUBE_PROXY)]
+            state = _ensure(home, state, rest, say)
+            wait_ready(state.processes[KUBELET], lambda: node_unready(home), _READY_S, say)
+        with _phase("add-ons", say):
+            addons.install(home, kubeconfig(home), say)
+        say(f"up in {time.monotonic() - begun:.0f} s: export KUBECONFIG={kubeconfig(home)}")
+        return state
+
+
+@contextmanager
+def _phase(name: str, say: Report) -> Iterator[None]:
+    started = time.monotonic()
+    say(f"{name} ...")
+    yield
+    say(f"{name}: {time.monotonic() - started:.1f} s")
+
+
+def _refuse_another(home: Path) -> None:
+    """One node for the machine: its address, its bridge and the kubelet's groups exist once."""
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] == KUBELET and process.pid not in {own.pid for own in marked(home)}:
+            raise ClusterError(
+                f"a kubelet of another cluster runs on this machine (pid {process.pid}): end that one first "
+                "(`primetrade cluster down --home ...` if it was made by this command)"
+            )
+
+
+def _settle(home: Path) -> State:
+    """What was kept, or a new state with the machine's settings as they are before any part runs."""
+    try:
+        return read_state(home)
+    except NotUpError:
+        state = State(sysctls=machine.sysctls())
+        write_state(home, state)
+        return state
+
+
+def _ensure(home: Path, state: State, wanted: Sequence[Part], say: Report) -> State:
+    """Start these parts unless they run with the same command line, together, then wait for all of them."""
+    for part in wanted:
+        recorded = state.processes.get(part.name)
+        if recorded and alive(recorded):
+            if psutil.Process(recorded.pid).cmdline()[1:] == list(part.argv[1:]):
+                continue
+            say(f"{part.name}: its settings have changed, starting it anew")
+        _end(home, [part.name])
+        process = start(home, part.name, part.argv, env={"PATH": packages.SEARCH})
+        state = msgspec.structs.replace(state, processes={**state.processes, part.name: process})
+        write_state(home, state)
+        say(f"{part.name}: started (pid {process.pid})")
+    for part in wanted:
+        wait_ready(state.processes[part.name], part.unready, _READY_S, say)
+    return state
+
+
+def _end(home: Path, names: Sequence[str]) -> None:
+    """End the processes of these parts, and leave the pods alone: their shims carry containerd's mark."""
+    found = [process for process in marked(home, *names) if not _is_shim(process)]
+    _signal(found)
+
+
+def _is_shim(process: psutil.Process) -> bool:
+    try:
+        return process.name().startswith("containerd-shim")
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _signal(found: Sequence[psutil.Process], grace_s: float = _STOP_S) -> None:
+    """SIGTERM, wait, then SIGKILL."""
+    for each in found:
+        _try(each.terminate)
+    _, left = psutil.wait_procs(found, grace_s)
+    for each in left:
+        _try(each.kill)
+    psutil.wait_procs(left, grace_s)
+
+
+def _try(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except psutil.NoSuchProcess:
+        return
+
+
+def down(home: Path, say: Report) -> None:
+    """End every process of the cluster and take back what it did to the machine; its data stays for the next `up`.
+
+    Raises ClusterError with what is left.
+    """

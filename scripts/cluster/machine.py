@@ -1,0 +1,189 @@
+"""What a node changes on the machine besides its processes, and how all of it is taken back."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from scripts.cluster.addresses import BRIDGE, NODE_IP
+from scripts.cluster.errors import ClusterError
+from scripts.cluster.node import NETWORK
+from scripts.cluster.packages import find, program
+
+_TIMEOUT_S = 20.0
+# What the kubelet, kube-proxy and the bridge plugin set.
+SYSCTLS = (
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "net/ipv4/conf/all/route_localnet",
+    "net/ipv4/ip_forward",
+    "net/ipv6/conf/all/forwarding",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+)
+_SYS = Path("/proc/sys")
+_CGROUPS = Path("/sys/fs/cgroup")
+_POD_LOGS = Path("/var/log/containers")
+_CNI_RESULTS = Path("/var/lib/cni/results")
+_OWN_CHAIN = re.compile(r"(KUBE-|CNI-)")
+
+
+def prepare() -> None:
+    """Give the machine the node's address; a second time changes nothing. Raises ClusterError."""
+    _run("ip", "address", "replace", f"{NODE_IP}/32", "dev", "lo")
+
+
+def sysctls() -> dict[str, str]:
+    """The settings that parts of the node change, as they are now."""
+    return {name: (_SYS / name).read_text().strip() for name in SYSCTLS if (_SYS / name).exists()}
+
+
+def restore(home: Path, sysctls_before: dict[str, str]) -> None:
+    """Take back everything the node did to the machine, its processes being gone. Raises ClusterError."""
+    unmount(home)
+    _remove_interfaces()
+    for tables in ("iptables", "ip6tables"):
+        _remove_rules(tables)
+    _remove_cgroups()
+    _remove_files(home)
+    for name, value in sysctls_before.items():
+        with suppress(OSError):  # some cannot be set in a container: then no part has set them either
+            if (_SYS / name).read_text().strip() != value:
+                (_SYS / name).write_text(value)
+
+
+def traces(home: Path) -> list[str]:
+    """What of the node is on the machine, besides processes: an empty list after `restore`."""
+    found = [f"mount {point}" for point in mounts(home)]
+    found += [f"interface {name}" for name in _interfaces()]
+    if _has_address():
+        found.append(f"address {NODE_IP} on lo")
+    for tables in ("iptables", "ip6tables"):
+        found += [f"{tables} chain {table}/{chain}" for table, chain in _own_chains(_save(tables))]
+    return found + [f"cgroup {folder}" for folder in _cgroups()]
+
+
+def mounts(home: Path) -> list[str]:
+    """Every mount point under the home, the deepest first."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    plain = [point.encode().decode("unicode_escape") for point in points]
+    return sorted((point for point in plain if Path(point).is_relative_to(home)), key=len, reverse=True)
+
+
+def unmount(home: Path) -> None:
+    """Unmount everything under the home. Raises ClusterError with what is still mounted."""
+    for point in mounts(home):
+        with suppress(ClusterError):  # judged below, by what is left
+            _run("umount", "--lazy", point)
+    if left := mounts(home):
+        raise ClusterError(f"still mounted: {', '.join(left)}; run `primetrade cluster down` again")
+
+
+def deletions(saved: str) -> str:
+    """What `iptables-restore --noflush` must read to delete the rules of Kubernetes and CNI from a saved table set."""
+    lines, table = [], ""
+    own = dict.fromkeys(_own_chains(saved))
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            table = line.removeprefix("*")
+            chains = [chain for of, chain in own if of == table]
+            lines += [line, *(f":{chain} - [0:0]" for chain in chains)]  # empties them
+        elif line.startswith("-A ") and _jumps_to_own(line):
+            chain = line.split()[1]
+            if (table, chain) not in own:
+                lines.append(line.replace("-A ", "-D ", 1))
+        elif line == "COMMIT":
+            lines += [*(f"-X {chain}" for of, chain in own if of == table), line]
+    return "\n".join([*lines, ""])
+
+
+def _jumps_to_own(rule: str) -> bool:
+    target = re.search(r" -[jg] (\S+)", rule)
+    return bool(target and _OWN_CHAIN.match(target[1]))
+
+
+def _own_chains(saved: str) -> list[tuple[str, str]]:
+    found, table = [], ""
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            table = line.removeprefix("*")
+        elif line.startswith(":") and _OWN_CHAIN.match(line[1:]):
+            found.append((table, line[1:].split()[0]))
+    return found
+
+
+def _remove_rules(tables: str) -> None:
+    saved = _save(tables)
+    if _own_chains(saved):
+        _run(f"{tables}-restore", "--noflush", given=deletions(saved))
+
+
+def _save(tables: str) -> str:
+    # ip6tables does not work where the kernel has no IPv6; then there are no rules either.
+    if not find(f"{tables}-save"):
+        return ""
+    with suppress(ClusterError):
+        return _run(f"{tables}-save")
+    return ""
+
+
+def _interfaces() -> list[str]:
+    """The pods' bridge, and what is plugged into it."""
+    ports = Path(f"/sys/class/net/{BRIDGE}/brif")
+    plugged = sorted(port.name for port in ports.iterdir()) if ports.exists() else []
+    return [*plugged, BRIDGE] if ports.exists() else []
+
+
+def _has_address() -> bool:
+    return f" {NODE_IP}/32 " in _run("ip", "-oneline", "address", "show", "dev", "lo")
+
+
+def _remove_interfaces() -> None:
+    for name in _interfaces():
+        with suppress(ClusterError):  # a pod's end may go with its namespace, meanwhile
+            _run("ip", "link", "delete", name)
+    if _has_address():
+        _run("ip", "address", "delete", f"{NODE_IP}/32", "dev", "lo")
+
+
+def _cgroups() -> list[Path]:
+    """The kubelet's groups, the deepest first; one in each hierarchy."""
+    tops = [_CGROUPS / "kubepods", *_CGROUPS.glob("*/kubepods")]
+    return [folder for top in tops if top.exists() for folder in _folders(top)]
+
+
+def _folders(top: Path) -> Iterable[Path]:
+    every = [top, *(path for path in top.rglob("*") if path.is_dir())]
+    return sorted(every, key=lambda path: len(path.parts), reverse=True)
+
+
+def _remove_cgroups() -> None:
+    for folder in _cgroups():
+        with suppress(OSError):  # a process that is ending still counts: the next `down` gets it
+            folder.rmdir()
+
+
+def _remove_files(home: Path) -> None:
+    """What parts write outside the home, and the addresses that dead pods hold inside it."""
+    shutil.rmtree(home / "cni" / "networks", ignore_errors=True)
+    for link in _POD_LOGS.glob("*.log"):
+        with suppress(OSError):
+            if link.readlink().is_relative_to(home):
+                link.unlink()
+    for file in _CNI_RESULTS.glob(f"{NETWORK}-*"):
+        file.unlink(missing_ok=True)
+
+
+def _run(name: str, *words: str, given: str = "") -> str:
+    argv = [program(name), *words]
+    try:
+        done = subprocess.run(argv, input=given, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as exc:
+        raise ClusterError(f"{name} {' '.join(words)}: not done in {_TIMEOUT_S:.0f} s") from exc
+    if done.returncode:
+        raise ClusterError(f"{name} {' '.join(words)} ended with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
