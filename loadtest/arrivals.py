@@ -11,6 +11,8 @@ import random
 from collections.abc import Iterator
 from itertools import count
 
+from loadtest.profile import Profile
+
 
 def poisson(rate: float, seed: int) -> Iterator[float]:
     """Independent users: gaps are exponential with mean 1/rate, so any second holds rate ± sqrt(rate) arrivals."""
@@ -39,3 +41,8 @@ def ramped(schedule: Iterator[float], ramp_s: float) -> Iterator[float]:
 
 
 SCHEDULES = {"poisson": poisson, "uniform": uniform}
+
+
+def schedule(profile: Profile, seed: int) -> Iterator[float]:
+    """The arrivals of a run."""
+    return ramped(SCHEDULES[profile.arrivals](profile.rate, seed), profile.ramp_s)

@@ -20,13 +20,14 @@ import msgspec
 from locust.env import Environment
 from locust.stats import print_stats
 
+from loadtest.arrivals import schedule
 from loadtest.declared import Declared
 from loadtest.launch import LIVE, RECORDING, STOP_S, RunConfig
 from loadtest.process import allow_files, precede, quieten_gc
 from loadtest.recorder import Recorder
 from loadtest.recording import Recording
 from loadtest.request import Journeys
-from loadtest.run import Run, arrivals
+from loadtest.run import Run
 from loadtest.tasks import Tasks
 
 
@@ -62,7 +63,7 @@ def main(run_path: str) -> None:
         @task
         def arrive(self) -> None:
             try:
-                run.execute(arrivals(config.profile, config.seed))
+                run.execute(schedule(config.profile, config.seed))
             except Exception as exc:  # noqa: BLE001 - raised again below, where Locust cannot swallow it
                 trouble.append(exc)
             gevent.spawn(self.environment.runner.quit)

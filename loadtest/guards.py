@@ -6,14 +6,16 @@ Limits are the design's (performance budget). A run with one failed guard is inv
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 from loadtest import units
 from loadtest.latency import Latency
-from loadtest.recording import Phase, Recording
+from loadtest.recording import Phase, Recording, Worker
 from loadtest.result import Guard
 
 LAG_P99_MS = 5.0
 WORST_SECOND_LAG_P99_MS = 25.0
+BEGAN_MS = 250.0  # a quarter of the second that blocks are made of
 LITTLE = 0.02
 ERRORS = 4  # standard errors: one sound run in more than 10,000 lies beyond
 
@@ -30,6 +32,7 @@ def guards(recording: Recording) -> tuple[Guard, ...]:
         _none("dropped requests (too many in flight)", made.dropped),
         _none("unfinished requests", made.unfinished),
         _little(recording, steady.end - steady.start),
+        *_workers(recording.workers),
     )
 
 
@@ -44,6 +47,16 @@ def _steady(recording: Recording, steady: Phase) -> Guard:
     found = f"{seconds:,} of {length:,.0f} s recorded" + (", interrupted" if recording.interrupted else "")
     whole = length > 0 and seconds >= math.floor(length)
     return Guard("steady phase complete", whole and not recording.interrupted, found, "every second, not interrupted")
+
+
+def _workers(workers: Sequence[Worker]) -> Iterator[Guard]:
+    """Nothing of a run by one process; its lag is that of the worst of several."""
+    if not workers:
+        return
+    gone = [f"{worker.name} {worker.ended}" for worker in workers if worker.ended]
+    found = "; ".join([f"{len(workers) - len(gone)} of {len(workers)}", *gone])
+    yield Guard("workers that did their whole part", not gone, found, "all")
+    yield _at_most("all workers had begun", max(worker.began_ms for worker in workers), BEGAN_MS)
 
 
 def _at_most(name: str, found_ms: float, limit_ms: float) -> Guard:

@@ -44,6 +44,10 @@ class GeneratorDied(LoadError):  # noqa: N818 - named for what it reports
     """The child ended, or was ended, without a recording."""
 
 
+class RunInvalid(LoadError):  # noqa: N818 - named for what it reports
+    """Workers of the run were not there, or told nothing: whatever was measured says nothing."""
+
+
 class RunConfig(msgspec.Struct, frozen=True):
     """One run. Paths are text, so that the child reads the same struct."""
 

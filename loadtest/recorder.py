@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from loadtest import histogram
 from loadtest.in_flight import InFlight
-from loadtest.recording import Block, Generator, Second
+from loadtest.recording import Block, Generator, Sample, Second
 from loadtest.tally import CellTally, FailureTally, OverCounts, SecondTally
 from loadtest.timeline import Timeline
 
@@ -93,6 +93,12 @@ class Recorder:
     def seconds(self) -> tuple[Second, ...]:
         """All seconds, as known by now."""
         return tuple(tally.frozen(t, self.timeline.phase(t)) for t, tally in sorted(self._seconds.items()))
+
+    def sample(self, t: int) -> Sample:
+        """Second `t` as known by now, to be merged with that of others."""
+        tally = self._second(t)
+        second = tally.frozen(t, self.timeline.phase(t))
+        return Sample(second, tally.responses.tobytes(), tally.lags.tobytes())
 
     def cells(self) -> dict[tuple[str, str], CellTally]:
         """Judged answers by route and slot."""

@@ -41,6 +41,14 @@ class Second(msgspec.Struct, frozen=True):
     in_flight: int
 
 
+class Sample(msgspec.Struct, frozen=True):
+    """A second with all that its percentiles are made of, so that those of several workers merge without loss."""
+
+    second: Second
+    responses: bytes  # of ok answers, seconds from the intended start, as C floats
+    lags: bytes  # likewise
+
+
 class Cell(msgspec.Struct, frozen=True):
     """Steady-phase counts of one route as answered by one slot ("" when the answer names none)."""
 
@@ -95,6 +103,16 @@ class Generator(msgspec.Struct, frozen=True):
     in_flight_deviation: float = 0.0  # standard deviation of the looks
 
 
+class Worker(msgspec.Struct, frozen=True):
+    """One of the processes that made the load together."""
+
+    name: str
+    node: str  # the machine it ran on
+    began_ms: float  # no later than that after the word to begin was given
+    generator: Generator | None  # None: its part of the recording never came
+    ended: str = ""  # why before its time; "" where it did its whole part
+
+
 class Recording(msgspec.Struct, frozen=True):
     """One run of the load generator."""
 
@@ -116,3 +134,4 @@ class Recording(msgspec.Struct, frozen=True):
     failures: tuple[Failure, ...]
     generator: Generator
     interrupted: bool = False
+    workers: tuple[Worker, ...] = ()  # where there were several: see `loadtest.distributed.merge`

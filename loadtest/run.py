@@ -13,11 +13,9 @@ from typing import Final, Protocol
 import gevent  # type: ignore[import-untyped]  # ships no types
 
 from loadtest import histogram
-from loadtest.arrivals import SCHEDULES, ramped
 from loadtest.connections import Connections
 from loadtest.dispatcher import Dispatcher, Fire
 from loadtest.launch import STOP_S, RunConfig
-from loadtest.profile import Profile
 from loadtest.recorder import Recorder
 from loadtest.recording import SCHEMA, Recording
 from loadtest.request import Journeys
@@ -35,11 +33,6 @@ class Outlet(Protocol):
 
     def over(self, recorder: Recorder, recording: Recording) -> None:
         """So is the run."""
-
-
-def arrivals(profile: Profile, seed: int) -> Iterator[float]:
-    """When requests are due, in seconds from the start."""
-    return ramped(SCHEDULES[profile.arrivals](profile.rate, seed), profile.ramp_s)
 
 
 class Run:
