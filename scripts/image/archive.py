@@ -46,7 +46,7 @@ class Blob(msgspec.Struct, frozen=True):
 def normalise(raw: Path, archive: Path, tag: str, epoch: int, kept: Collection[str]) -> str:
     """Write `archive` from the output of `docker save` and return the manifest's digest, "sha256:…".
 
-    Layers whose digest is in `kept` (the base's) stay as they are; in the others no time is later than `epoch`.
+    Layers whose digest is in `kept` (the base's) stay as they are; the others get `epoch` as every time.
     """
     with tempfile.TemporaryDirectory(dir=archive.parent) as folder, tarfile.open(raw) as saved:
         home = Path(folder)
@@ -84,13 +84,13 @@ def _plain(layer: IO[bytes]) -> IO[bytes]:
 
 
 def _settle(layer: IO[bytes], out: IO[bytes], epoch: int) -> None:
-    """Copy a layer's tar with no time later than `epoch`, and owners by number alone."""
+    """Copy a layer's tar with `epoch` as every time, and owners by number alone."""
     with (
         tarfile.open(fileobj=_plain(layer)) as source,
         tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as target,
     ):
         for member in source:
-            member.mtime = min(int(member.mtime), epoch)
+            member.mtime = epoch
             member.uname = member.gname = ""
             # Names and sizes that need it get their extended header anew; extended attributes are kept.
             member.pax_headers = {k: v for k, v in member.pax_headers.items() if k.startswith("SCHILY.xattr.")}

@@ -27,9 +27,9 @@ def build(  # noqa: PLR0913  # the first three are all that most need
 ) -> str:
     """Build `context/dockerfile` without a network and write `archive`; the same content gives the same digest.
 
-    `tag` has its registry's prefix (docker.io/local/NAME:TAG), as Kubernetes knows it. Times later than `epoch` are
-    written as `epoch`. Layers of the base (`args["BASE"]`) stay as they are. `fresh` runs every step again. Returns the manifest's digest,
-    "sha256:…". Raises ImageError.
+    `tag` has its registry's prefix (docker.io/local/NAME:TAG), as Kubernetes knows it. Every time is
+    written as `epoch`, but in the layers of the base (`args["BASE"]`), which stay as they are. `fresh` runs every step
+    again. Returns the manifest's digest, "sha256:…". Raises ImageError.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     raw = archive.with_suffix(".raw")

@@ -30,7 +30,9 @@ def bill(image: Image, name: str, version: str) -> str:
         components=[
             *_python(files),
             *_debian(files.get(DPKG, b"").decode(), release),
-            Component(type=ComponentType.OPERATING_SYSTEM, name=release["ID"], version=release["VERSION_ID"]),
+            Component(
+                type=ComponentType.OPERATING_SYSTEM, name=release["ID"], version=release["VERSION_ID"], bom_ref="os"
+            ),
         ],
     )
     bom.metadata.timestamp = datetime.strptime(image.config["created"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
@@ -39,6 +41,7 @@ def bill(image: Image, name: str, version: str) -> str:
         name=name,
         version=version,
         purl=PackageURL("oci", name=name, version=image.digest),
+        bom_ref="image",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=image.digest.removeprefix("sha256:"))],
     )
     bom.register_dependency(bom.metadata.component, bom.components)

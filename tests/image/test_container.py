@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
-from pathlib import Path
 
 import pytest
 
-from scripts.image.contents import read_image
 from scripts.image.daemon import Docker, daemon
 from scripts.image.image import Made
 from scripts.local.ports import free_port
@@ -75,7 +72,10 @@ def test_it_serves_as_a_user_without_rights(
         assert _answer(port, "/health") == 200
         with urllib.request.urlopen(f"http://127.0.0.1:{admin}/version", timeout=5) as response:
             assert json.load(response)["version"] == made.tag
-        assert docker.run(["exec", container, "python3", "-c", "import os; print(os.getuid())"], START_S).strip() == "10001"
+        assert (
+            docker.run(["exec", container, "python3", "-c", "import os; print(os.getuid())"], START_S).strip()
+            == "10001"
+        )
         docker.run(["stop", "--time=30", container], START_S)
         assert docker.run(["inspect", "--format", "{{.State.ExitCode}}", container], START_S).strip() == "0"
     finally:
@@ -84,8 +84,9 @@ def test_it_serves_as_a_user_without_rights(
 
 def test_the_application_parses_requests_in_c(docker: Docker, name: str) -> None:
     """What has no wheel was compiled, and neither a compiler nor an installer came along."""
-    code = "import gunicorn_h1c; from gunicorn.http.message import *; import shutil; print([shutil.which(x) for x in ('gcc', 'pip', 'pip3')])"
-    assert docker.run(["run", "--rm", *AS_THE_CHART, name, "python3", "-c", code], START_S).strip() == "[None, None, None]"
+    code = "import gunicorn_h1c, shutil; print([shutil.which(each) for each in ('gcc', 'pip', 'pip3')])"
+    said = docker.run(["run", "--rm", *AS_THE_CHART, name, "python3", "-c", code], START_S)
+    assert said.strip() == "[None, None, None]"
 
 
 def _answer(port: int, path: str) -> int:

@@ -16,9 +16,7 @@ from scripts.image.image import Made, make
 pytestmark = pytest.mark.cluster
 
 
-def test_two_builds_of_one_commit_give_one_digest(
-    made: Made, clone: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_two_builds_of_one_commit_give_one_digest(made: Made, clone: Callable[[str], Path], tmp_path: Path) -> None:
     """Every step run again, in another clone with other rights, other times and a folder that git does not know."""
     other = clone("077")
     (other / "app/left/over").mkdir(parents=True)
@@ -29,9 +27,7 @@ def test_two_builds_of_one_commit_give_one_digest(
     assert made.sbom.read_bytes() == again.sbom.read_bytes()
 
 
-def test_another_file_is_another_digest_and_says_so(
-    made: Made, clone: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_another_file_is_another_digest_and_says_so(made: Made, clone: Callable[[str], Path], tmp_path: Path) -> None:
     """What is not committed is in the image, and its tag says dirty."""
     other = clone("022")
     (other / "app/extra.py").write_text("found = True\n")
@@ -83,7 +79,7 @@ def test_the_bill_of_materials_names_what_is_in_the_image(made: Made) -> None:
     """Python's packages as locked, Debian's packages, and the image itself by its digest."""
     bill = json.loads(made.sbom.read_text())
     purls = {each.get("purl", "") for each in bill["components"]}
-    assert any(purl.startswith("pkg:deb/debian/libc6@") for purl in purls)
-    assert any(purl.startswith("pkg:pypi/flask@") for purl in purls)
-    assert not any(purl.startswith(("pkg:pypi/pip@", "pkg:pypi/setuptools@", "pkg:deb/debian/gcc")) for purl in purls)
-    assert f"pkg:oci/task-api@{made.digest.replace(':', '%3A')}" == bill["metadata"]["component"]["purl"]
+    found = {purl.partition("@")[0] for purl in purls}
+    assert {"pkg:deb/debian/libc6", "pkg:deb/debian/python3", "pkg:pypi/flask", "pkg:pypi/gunicorn-h1c"} <= found
+    assert set() == {"pkg:deb/debian/gcc", "pkg:deb/debian/libc6-dev", "pkg:pypi/pip", "pkg:pypi/setuptools"} & found
+    assert f"pkg:oci/task-api@{made.digest}" == bill["metadata"]["component"]["purl"]
