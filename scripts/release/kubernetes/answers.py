@@ -54,7 +54,7 @@ def refusal(reply: Reply, method: str, path: str) -> ReleaseError:
         case 409:
             return Conflict(words)
         case 422:
-            return Unprocessable(words)
+            return Unprocessable(f"{words}. Somebody changed what it tests, or a field of it is not valid")
     return ReleaseError(f"the API server refuses {words}")
 
 

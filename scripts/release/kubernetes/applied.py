@@ -26,8 +26,9 @@ def contains(found: Any, wanted: Any) -> bool:
 
 
 def patched(found: Any, ops: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether an object shows what every operation of a JSON Patch (RFC 6902) leaves behind; `test` leaves nothing."""
-    return all(_shows(found, op) for op in ops if op["op"] != "test")
+    """Whether an object shows what the operations of a JSON Patch (RFC 6902) leave behind; `test` leaves nothing."""
+    changes = [op for op in ops if op["op"] != "test"]
+    return bool(changes) and all(_shows(found, op) for op in changes)
 
 
 def _shows(found: Any, op: Mapping[str, Any]) -> bool:

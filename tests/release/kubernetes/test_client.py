@@ -26,12 +26,6 @@ def config_map(**data: str) -> dict[str, object]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": data}
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silences that a test makes are short."""
-    monkeypatch.setattr(client, "READ_S", 0.3)
-
-
 @pytest.fixture
 def maps(api: Api, namespace: str) -> str:
     """The path of the ConfigMaps of a namespace of the test's own."""
@@ -66,7 +60,7 @@ def test_what_somebody_else_wrote_meanwhile_is_a_conflict(api: Api, maps: str) -
         api.replace(one, stale)
     with pytest.raises(Conflict, match="modified"):
         api.merge_patch(one, {"metadata": {"resourceVersion": stale["metadata"]["resourceVersion"]}, "data": {}})
-    with pytest.raises(Unprocessable, match="data/color"):
+    with pytest.raises(Unprocessable, match=r"rejected.*\(422\). Somebody changed what it tests"):
         api.json_patch(one, [{"op": "test", "path": "/data/color", "value": "blue"}])
 
 
@@ -80,8 +74,9 @@ def write(api: Api) -> object:
 
 
 @pytest.fixture
-def made(server: Server, twin_api: Api) -> Api:
-    """A client of a twin that has a ConfigMap `one`; it has answered already."""
+def made(server: Server, twin_api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """A client of a twin that has a ConfigMap `one`; it has answered already, and does not wait long for answers."""
+    monkeypatch.setattr(client, "READ_S", 0.3)
     twin_api.create(MAPS, config_map(color="blue"))
     server.asked.clear()
     return twin_api
