@@ -1,0 +1,171 @@
+"""The engine's side of a Pulumi program, for a program that shall make nothing: it answers and records.
+
+The SDK talks to its engine by a protocol of its own (pulumi/proto/resource.proto), which is no public API: all that we
+know of it is in this file, and tests/infra/test_monitor.py fails loudly where a new SDK speaks otherwise. The SDK's own
+mocks show neither parents nor protection, dependencies and secrets, which is why they are not used.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any, Final, cast, get_args, get_origin
+
+from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi import _types
+from pulumi.runtime import rpc
+from pulumi.runtime.proto import resource_pb2
+
+from infra.errors import ProgramError
+from infra.plan.graph import HIDDEN, STACK_TYPE, Graph, Json, Resource
+
+# Not among them: output values, so that secrets come marked in the plain properties.
+FEATURES: Final = (
+    resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+)
+SIGNATURE: Final = rpc._special_sig_key  # noqa: SLF001 - the SDK has no public name for it
+SECRET: Final = rpc._special_secret_sig  # noqa: SLF001 - as above
+DEPTH: Final = 3  # of what a resource says of itself: a list of structs of texts
+
+
+class Monitor:
+    """Answers as if everything were made at once, `${NAME.PROPERTY}` being what each new resource says of itself."""
+
+    def __init__(self, project: str, stack: str) -> None:
+        self._project, self._stack = project, stack
+        self._lock = threading.Lock()  # the SDK calls from many threads
+        self._resources: dict[str, Resource] = {}
+        self._exports: dict[str, Json] = {}
+        self._secret_exports: tuple[str, ...] = ()
+
+    @property
+    def graph(self) -> Graph:
+        """All that was asked for up to now."""
+        resources = tuple(sorted(self._resources.values(), key=lambda each: each.name))
+        return Graph(self._project, self._stack, resources, self._exports, self._secret_exports)
+
+    def GetDeploymentInfo(self, request: object) -> resource_pb2.DeploymentInfo:  # noqa: N802 - the protocol's name
+        """Say what this engine can do."""
+        return resource_pb2.DeploymentInfo(supportedFeatures=FEATURES)
+
+    def RegisterResource(  # noqa: N802 - the protocol's name
+        self, request: resource_pb2.RegisterResourceRequest
+    ) -> resource_pb2.RegisterResourceResponse:
+        """Record a resource and answer as its provider would. Raises ProgramError for a name that was used before."""
+        if request.remote:
+            raise ProgramError(f"{request.name}: {request.type} is a remote component; what it makes cannot be planned")
+        urn = f"urn:pulumi:{self._stack}::{self._project}::{request.type}::{request.name}"
+        inputs, secrets = _opened(json_format.MessageToDict(request.object))
+        found = Resource(
+            name=request.name,
+            type=request.type,
+            parent=_name(request.parent),
+            provider=_name(request.provider.rpartition("::")[0]),
+            protect=request.protect,
+            retain=request.retainOnDelete,
+            delete_before_replace=request.deleteBeforeReplace,
+            depends_on=tuple(sorted(set(map(_name, request.dependencies)))),
+            ignores=tuple(sorted(request.ignoreChanges)),
+            inputs=inputs,
+            secrets=secrets,
+        )
+        with self._lock:
+            if twin := self._resources.get(found.name):
+                raise ProgramError(f"{found.name}: names {twin.type} already; give {found.type} a name of its own")
+            self._resources[found.name] = found
+        if not request.custom:
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        answer = struct_pb2.Struct()
+        answer.CopyFrom(request.object)
+        for key, value in _said(request.type, request.name).items():
+            if value is not None and key not in answer:
+                json_format.ParseDict(value, answer.fields[key])
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=f"${{{request.name}.id}}", object=answer)
+
+    def RegisterResourceOutputs(  # noqa: N802 - the protocol's name
+        self, request: resource_pb2.RegisterResourceOutputsRequest
+    ) -> empty_pb2.Empty:
+        """Record what the stack exports."""
+        if f"::{STACK_TYPE}::" in request.urn:
+            self._exports, secrets = _opened(json_format.MessageToDict(request.outputs))
+            self._secret_exports = secrets
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> None:  # noqa: N802 - the protocol's name
+        """Refuse: a plan has nobody to ask. Raises ProgramError."""
+        raise ProgramError(
+            f"the program asks AWS ({request.tok}); state it in the stack file, so that plans need no account"
+        )
+
+    def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> None:  # noqa: N802 - the protocol's name
+        """Refuse, as Invoke. Raises ProgramError."""
+        raise ProgramError(f"the program reads {request.type} {request.id}; state what it needs in the stack file")
+
+    def RegisterResourceHook(self, request: object) -> empty_pb2.Empty:  # noqa: N802 - the protocol's name
+        """Accept: hooks do not run in a plan."""
+        return empty_pb2.Empty()
+
+    def SignalAndWaitForShutdown(self, request: object) -> empty_pb2.Empty:  # noqa: N802 - the protocol's name
+        """Let the program end."""
+        return empty_pb2.Empty()
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
+def _opened(properties: dict[str, Json]) -> tuple[dict[str, Json], tuple[str, ...]]:
+    """Properties with HIDDEN for every secret, and the paths of those."""
+    secrets: list[str] = []
+
+    def plain(value: Json, path: str) -> Json:
+        match value:
+            case {**fields} if fields.get(SIGNATURE) == SECRET:
+                secrets.append(path)
+                return HIDDEN
+            case {**fields}:
+                return {key: plain(each, f"{path}.{key}") for key, each in fields.items()}
+            case [*items]:
+                return [plain(each, f"{path}[{at}]") for at, each in enumerate(items)]
+            case float() if value.is_integer():  # the protocol has no whole numbers
+                return int(value)
+        return value
+
+    return {key: plain(value, key) for key, value in properties.items()}, tuple(sorted(secrets))
+
+
+def _said(token: str, name: str) -> dict[str, Json]:
+    """What a new resource says of itself: a reference for every text among its properties, as far as types tell."""
+    return {key: _reference(kind, f"{name}.{key}", DEPTH) for key, kind in _properties(token).items()}
+
+
+def _reference(kind: object, path: str, depth: int) -> Json:
+    inner: object = _types.unwrap_optional_type(cast("type", kind))
+    if inner is str:
+        return f"${{{path}}}"
+    if depth == 0:
+        return None
+    if get_origin(inner) is Sequence:
+        return [_reference(get_args(inner)[0], f"{path}[0]", depth - 1)]
+    if isinstance(inner, type) and _types.is_output_type(inner):
+        fields = _types.output_type_types(inner)
+        return {key: _reference(each, f"{path}.{key}", depth - 1) for key, each in fields.items()}
+    return None
+
+
+@cache
+def _properties(token: str) -> dict[str, type]:
+    """The output properties of a type, by the name they have on the wire."""
+    package, module, _ = token.split(":")
+    found: Any = rpc.get_resource_module(package, module, "")  # of a generated SDK
+    if found is None:
+        return {}
+    return _types.resource_types(getattr(import_module(found.mod_info["fqn"]), found.mod_info["classes"][token]))
