@@ -14,6 +14,7 @@ from scripts.tools import Say
 
 _POLL_S = 1.0
 _SAYS_SO_EVERY_S = 10.0
+_UNSEEN = "not looked at yet"
 
 
 class Addon(msgspec.Struct, frozen=True):
@@ -64,13 +65,13 @@ def lacks(item: Any) -> str:
     if item is None:
         return "does not exist"
     status = item.get("status", {})
-    if "replicas" in item.get("spec", {}):
-        wanted = item["spec"]["replicas"]
-        seen = status.get("observedGeneration") == item["metadata"]["generation"]
+    if wanted := item.get("spec", {}).get("replicas"):
+        if status.get("observedGeneration") != item["metadata"]["generation"]:
+            return _UNSEEN
         ready = min(status.get(each, 0) for each in ("readyReplicas", "updatedReplicas"))
-        return "" if seen and ready == wanted == status.get("replicas", 0) else f"{ready} of {wanted} pods ready"
+        return "" if ready == wanted == status["replicas"] else f"{ready} of {wanted} pods new and ready"
     condition = _condition(status, {"apiservice": "Available", "gateway": "Programmed"}[item["kind"].lower()])
-    return "" if condition.get("status") == "True" else condition.get("message", "not looked at yet")
+    return "" if condition.get("status") == "True" else condition.get("message", _UNSEEN)
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
