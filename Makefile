@@ -9,7 +9,7 @@ EXTRAS := app ops load infra dev
 # xdist's workers share the two cores of a small machine; more workers only queue.
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-faults test-browser test-infra lint types fmt docs lock lock-check bench image audit clean
+.PHONY: help demo test test-faults test-browser test-cluster tools test-infra lint types fmt docs lock lock-check bench image audit clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ demo: $(VENV)/.demo ## The main job: system up, 1,000 requests/s through live re
 	$(BIN)/primetrade demo $(DEMO_ARGS)
 
 test: $(VENV)/.dev ## The tests (real PostgreSQL, Valkey, Envoy; under 3 minutes)
-	$(PYTEST) -n 2 --dist loadgroup --ignore tests/infra -m 'not faults and not browser' $(TEST_ARGS)
+	$(PYTEST) -n 2 --dist loadgroup --ignore tests/infra -m 'not faults and not browser and not cluster' $(TEST_ARGS)
 
 test-faults: $(VENV)/.dev ## Faults on real processes: kills, freezes, full disks, bad releases
 	$(PYTEST) -m faults --ignore tests/release/test_kill_matrix.py $(TEST_ARGS)
@@ -26,6 +26,12 @@ test-faults: $(VENV)/.dev ## Faults on real processes: kills, freezes, full disk
 
 test-browser: $(VENV)/.dev ## The report in headless Chromium (installs nothing: needs chromium and chromedriver)
 	$(PYTEST) -m browser $(TEST_ARGS)
+
+test-cluster: $(VENV)/.dev ## Releases on a real Kubernetes node of this machine (root; Debian's containerd, etcd and docker.io; Go)
+	$(PYTEST) -m cluster $(TEST_ARGS)
+
+tools: $(VENV)/.dev ## Build the cluster's programs from their Go modules into the cache (about 20 minutes, once)
+	$(BIN)/python -m scripts.tools
 
 test-infra: $(VENV)/.dev ## The AWS programs, planned and judged without an account
 	$(PYTEST) -n 2 tests/infra $(TEST_ARGS)
