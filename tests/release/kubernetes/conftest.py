@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.local.state import ROOT
+from scripts.cluster.state import default_home, kubeconfig
 from scripts.release.kubernetes.client import Api
 from tests.release.kubernetes.apiserver import Server, serving
-
-CLUSTER = ROOT / ".local" / "cluster" / "kubeconfig"
 
 
 @pytest.fixture
@@ -51,9 +49,17 @@ def twin_api(server: Server, kubeconfig_for: Callable[..., str]) -> Api:
 
 
 @pytest.fixture(params=["twin", pytest.param("cluster", marks=pytest.mark.cluster)])
-def api(request: pytest.FixtureRequest) -> Api:
+def credentials(request: pytest.FixtureRequest) -> str:
+    """A kubeconfig for the twin, and the one of the real API server."""
+    if request.param == "cluster":
+        return str(kubeconfig(default_home()))
+    return str(request.getfixturevalue("kubeconfig_for")(request.getfixturevalue("server").url))
+
+
+@pytest.fixture
+def api(credentials: str) -> Api:
     """A client of the twin, and one of the real API server."""
-    return request.getfixturevalue("twin_api") if request.param == "twin" else Api.connect("", str(CLUSTER))
+    return Api.connect("", credentials)
 
 
 @pytest.fixture
