@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ import psutil
 
 from scripts.cluster import addons, images, kubeconfigs, machine, packages, pki
 from scripts.cluster.addons.images import archives
+from scripts.cluster.ending import children, finish, is_shim
 from scripts.cluster.errors import ClusterError, NotUpError
 from scripts.cluster.parts import (
     API_SERVER,
@@ -27,13 +28,16 @@ from scripts.cluster.parts import (
 )
 from scripts.cluster.probe import node_unready
 from scripts.cluster.state import State, kubeconfig, read_state, write_state
-from scripts.local.processes import Process, Report, alive, marked, start, wait_ready
+from scripts.cluster.status import status
+from scripts.local.processes import Report, alive, marked, start, wait_ready
 from scripts.local.state import lock
-from scripts.tools import tool
+
+__all__ = ["down", "status", "up"]
 
 _READY_S = 60.0
-_STOP_S = 10.0
-_POLL_S = 0.1
+_STOP_S = 5.0
+_PODS_S = 5.0
+_NODE = (KUBELET, KUBE_PROXY, CONTROLLER_MANAGER, SCHEDULER)
 
 
 def up(home: Path, say: Report) -> State:
@@ -62,7 +66,7 @@ def up(home: Path, say: Report) -> State:
             for name in images.load_missing(home, [(each.reference, each.file) for each in wanted]):
                 say(f"  {name}")
         with _phase("node", say):
-            rest = [line_up[name] for name in (CONTROLLER_MANAGER, SCHEDULER, KUBELET, KUBE_PROXY)]
+            rest = [line_up[name] for name in _NODE]
             state = _ensure(home, state, rest, say)
             wait_ready(state.processes[KUBELET], lambda: node_unready(home), _READY_S, say)
         with _phase("add-ons", say):
@@ -119,36 +123,48 @@ def _ensure(home: Path, state: State, wanted: Sequence[Part], say: Report) -> St
 
 def _end(home: Path, names: Sequence[str]) -> None:
     """End the processes of these parts, and leave the pods alone: their shims carry containerd's mark."""
-    found = [process for process in marked(home, *names) if not _is_shim(process)]
-    _signal(found)
-
-
-def _is_shim(process: psutil.Process) -> bool:
-    try:
-        return process.name().startswith("containerd-shim")
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _signal(found: Sequence[psutil.Process], grace_s: float = _STOP_S) -> None:
-    """SIGTERM, wait, then SIGKILL."""
-    for each in found:
-        _try(each.terminate)
-    _, left = psutil.wait_procs(found, grace_s)
-    for each in left:
-        _try(each.kill)
-    psutil.wait_procs(left, grace_s)
-
-
-def _try(act: Callable[[], object]) -> None:
-    try:
-        act()
-    except psutil.NoSuchProcess:
-        return
+    finish([process for process in marked(home, *names) if not is_shim(process)], _STOP_S)
 
 
 def down(home: Path, say: Report) -> None:
     """End every process of the cluster and take back what it did to the machine; its data stays for the next `up`.
 
-    Raises ClusterError with what is left.
+    The folder may be gone: processes are found by their marks. Raises MissingError, ClusterError with what is left, and
+    LockedError.
     """
+    home = home.resolve()
+    packages.check()
+    with lock(home) if home.exists() else nullcontext():
+        state = _known(home)
+        found = marked(home)
+        say(f"stopping {len(found)} processes" if found else f"nothing runs under {home}")
+        _end(home, _NODE)  # first of all: the kubelet would start the pods again
+        _end_pods(home)
+        _end(home, [CONTAINERD, API_SERVER])
+        _end(home, NAMES)
+        machine.restore(home, state.sysctls)
+        left = [f"process {process.pid}" for process in marked(home)] + machine.traces(home)
+        if left:
+            raise ClusterError(f"still there: {', '.join(left)}; run `primetrade cluster down` again")
+        if home.exists():
+            write_state(home, State())
+        say("down: no process, mount, interface, address or rule of the cluster is left")
+
+
+def _known(home: Path) -> State:
+    """What was written down; a file that cannot be read is no reason not to stop the rest."""
+    try:
+        return read_state(home)
+    except ClusterError:
+        return State()
+
+
+def _end_pods(home: Path) -> None:
+    """End the containers, then the shims that look after them, and remove the shims' sockets."""
+    shims = [process for process in marked(home, CONTAINERD) if is_shim(process)]
+    containers = [child for shim in shims for child in children(shim)]
+    finish([each for each in containers if each not in shims], _PODS_S)
+    sockets = machine.shim_sockets(home)
+    finish(shims, 0)
+    for socket in sockets:
+        socket.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ def load(home: Path, archive: Path) -> list[str]:
     A name that was there already means the new image afterwards, for pods that start then.
     """
     found = names(archive)
-    _ctr(home, ["images", "import", "--local", str(archive)], _IMPORT_S)
+    _ctr(home, ["images", "import", str(archive)], _IMPORT_S)
     return found
 
 
@@ -66,5 +66,7 @@ def _ctr(home: Path, words: list[str], timeout_s: float) -> str:
     except subprocess.TimeoutExpired as exc:
         raise ClusterError(f"ctr {' '.join(words)}: no answer from containerd in {timeout_s:.0f} s") from exc
     if done.returncode:
-        raise ClusterError(f"ctr {' '.join(words)}: {done.stderr.strip()}; is the cluster up? (`primetrade cluster up`)")
+        raise ClusterError(
+            f"ctr {' '.join(words)}: {done.stderr.strip()}; is the cluster up? (`primetrade cluster up`)"
+        )
     return done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from scripts.cluster.node import NETWORK
 from scripts.cluster.packages import find, program
 
 _TIMEOUT_S = 20.0
+_CGROUPS_S = 5.0
 # What the kubelet, kube-proxy and the bridge plugin set.
 SYSCTLS = (
     "kernel/panic",
@@ -65,6 +67,12 @@ def traces(home: Path) -> list[str]:
     for tables in ("iptables", "ip6tables"):
         found += [f"{tables} chain {table}/{chain}" for table, chain in _own_chains(_save(tables))]
     return found + [f"cgroup {folder}" for folder in _cgroups()]
+
+
+def shim_sockets(home: Path) -> list[Path]:
+    """The sockets of the pods' shims: containerd puts them outside its state folder, and notes there where."""
+    notes = (home / "run" / "containerd").glob("io.containerd.runtime.v2.task/*/*/address")
+    return [Path(note.read_text().strip().removeprefix("unix://")) for note in notes]
 
 
 def mounts(home: Path) -> list[str]:
@@ -162,14 +170,18 @@ def _folders(top: Path) -> Iterable[Path]:
 
 
 def _remove_cgroups() -> None:
-    for folder in _cgroups():
-        with suppress(OSError):  # a process that is ending still counts: the next `down` gets it
-            folder.rmdir()
+    """A process that is ending still counts for a moment."""
+    deadline = time.monotonic() + _CGROUPS_S
+    while (left := _cgroups()) and time.monotonic() < deadline:
+        for folder in left:
+            with suppress(OSError):  # tried again, and told by `traces`
+                folder.rmdir()
 
 
 def _remove_files(home: Path) -> None:
     """What parts write outside the home, and the addresses that dead pods hold inside it."""
-    shutil.rmtree(home / "cni" / "networks", ignore_errors=True)
+    for folder in (home / "cni" / "networks", home / "run"):
+        shutil.rmtree(folder, ignore_errors=True)
     for link in _POD_LOGS.glob("*.log"):
         with suppress(OSError):
             if link.readlink().is_relative_to(home):

@@ -22,8 +22,13 @@ def unready(url: str, tls: ssl.SSLContext | None = None) -> str | None:
         return f"{url}: {exc or type(exc).__name__}"
     if status == http.HTTPStatus.OK:
         return None
-    failing = [line.removeprefix("[-]") for line in body.decode(errors="replace").splitlines() if "[-]" in line]
-    return f"{url} answers {status}{': ' if failing else ''}{'; '.join(failing)}"
+    failing = [
+        line.removeprefix("[-]").partition(" ")[0]
+        for line in body.decode(errors="replace").splitlines()
+        if "[-]" in line
+    ]
+    others = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
+    return f"{url} answers {status}{f': {failing[0]}{others}' if failing else ''}"
 
 
 def ask(url: str, tls: ssl.SSLContext | None = None) -> tuple[int, bytes]:
