@@ -8,6 +8,7 @@ from pathlib import Path
 import helm_python
 import pytest
 
+from scripts.release.kubernetes.findings import RIGHTS
 from tests.helm.cluster import RefusedError, rendered
 from tests.helm.render import CASES, HELM, Object, case_values, laid, only, render
 from tests.helm.test_slot_guards import spoken
@@ -136,6 +137,21 @@ def test_the_active_service_has_a_test_of_its_own() -> None:
     pod = only(render("router", {"tests": {"enabled": True, "image": image, "path": "/health"}}), "Pod")
 
     assert {"name": "TARGET", "value": "http://shop:80/health"} in pod["spec"]["containers"][0]["env"]
+
+
+def test_the_role_has_every_right_that_the_engine_misses_without() -> None:
+    """What the doctor asks for is what the chart gives."""
+    rules = only(render("router", {"deployer": {"enabled": True}}), "Role")["rules"]
+    given = {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    asked = {(group, resource, verb) for (group, resource), verbs in RIGHTS.items() for verb in verbs}
+
+    assert set() == asked - given
 
 
 def test_every_guard_has_its_case() -> None:

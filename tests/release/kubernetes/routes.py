@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from scripts.cluster.state import default_home, kubeconfig
 from scripts.release.kubernetes.swap import Form
 from scripts.release.route import SLOTS, Audience, Target, Weights
 from tests.helm.render import render
@@ -16,6 +17,7 @@ from tests.release.kubernetes.apiserver import Server, operate
 
 Object = dict[str, Any]
 KEY = "0123456789abcdef"
+CLUSTER = kubeconfig(default_home())
 KINDS = {"service": "Service", "gateway": "HTTPRoute", "alb": "Ingress"}
 ENVOY = "gateway.envoyproxy.io/gatewayclass-controller"
 

@@ -17,8 +17,7 @@ from scripts.release.kubernetes.router import Router, needs
 from scripts.release.route import Audience, Target, Weights
 from scripts.tools import tool
 from tests.helm.render import HELM
-from tests.release.kubernetes.conftest import CLUSTER
-from tests.release.kubernetes.routes import KEY, Shop
+from tests.release.kubernetes.routes import CLUSTER, KEY, Shop
 from tests.release.kubernetes.test_router import LACKS
 from tests.release.kubernetes.test_router_writes import FORMS, ROUTERS
 
