@@ -14,14 +14,14 @@ from typing import Any, Final
 
 import msgspec
 
-from loadtest.errors import LoadError
+from loadtest.launch import GeneratorDied
 from loadtest.recording import Recording, Second
 
 MARK: Final = "primetrade "
 LINE: Final = 8000  # characters; container runtimes split lines of 16 KiB
 
 
-class GarbledLog(LoadError):  # noqa: N818 - named for what it reports
+class GarbledLog(GeneratorDied):
     """The log was cut: what it says of the recording is not the recording."""
 
 

@@ -14,11 +14,14 @@ import click
 from loadtest.errors import LoadError
 from scripts.console import err, say
 from scripts.exits import Exit, Failed, exits
+from scripts.load_job.options import cluster_options, launched
+from scripts.release.errors import ReleaseError, Unusable
 from slo.yamlfile import Duration, YamlFileError
 
 if TYPE_CHECKING:
     from loadtest.launch import LoadRun, RunConfig
     from loadtest.recording import Recording, Second
+    from scripts.load_job.run import JobRun
 
 FOLLOW_S = 0.2
 
@@ -65,35 +68,39 @@ def profiles(*, as_json: bool) -> None:
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests per second, for the profile's.")
 @click.option("--steady", metavar="DURATION", help="Length of the judged phase, such as 60s, for the profile's.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of arrivals and mix.")
+@cluster_options
 @slo_option
 @json_option
-@exits({LoadError: Exit.USAGE, YamlFileError: Exit.USAGE})
+@exits({LoadError: Exit.USAGE, YamlFileError: Exit.USAGE, ReleaseError: Exit.ERROR, Unusable: Exit.USAGE})
 def run(profile: str, target: str, slo_path: Path, *, as_json: bool, **chosen: object) -> int:
     """Load TARGET as PROFILE says (a name of ours, or a YAML file) and judge it.
 
-    Ends with 0 passed, 3 target missed, 4 run invalid, 10 inconclusive, 130 interrupted.
+    Ends with 0 passed, 3 target missed, 4 run invalid, 10 inconclusive, 130 interrupted; it means the same with
+    --cluster, where TARGET is an address in the cluster, and the verdict and the reports are made here.
 
     Example: primetrade load run load --target http://127.0.0.1:8080 --tokens .local/tokens.json
     """
-    from loadtest.launch import GeneratorDied, launch  # noqa: PLC0415 - `--help` stays fast
+    from loadtest.launch import GeneratorDied, RunInvalid, launch  # noqa: PLC0415 - `--help` stays fast
     from slo.reader import read_targets  # noqa: PLC0415
 
     targets = read_targets(slo_path)
     config = _config(profile, target.rstrip("/"), targets.thresholds_ms(), chosen)
     progress = Progress()
     try:
-        with launch(config) as load:
+        with launched(config, chosen, progress.say) or launch(config) as load:
             progress.say(f"{config.profile.rate:g} requests/s on {config.target}; reports in {config.out_dir}")
             try:
                 recording = follow(load, progress)
             except (KeyboardInterrupt, SystemExit):
                 progress.say("stopping; what was measured is kept")
                 load.stop()
-                with suppress(GeneratorDied):  # it had not begun
+                with suppress(GeneratorDied, RunInvalid):  # it had not begun
                     _judge(load.wait(), slo_path, Path(config.out_dir), as_json=as_json)
                 raise
     except GeneratorDied as exc:
         raise Failed(str(exc), Exit.ERROR) from exc
+    except RunInvalid as exc:
+        raise Failed(str(exc), Exit.RUN_INVALID) from exc
     return _judge(recording, slo_path, Path(config.out_dir), as_json=as_json)
 
 
@@ -170,7 +177,7 @@ class Progress:
             self.say(line)
 
 
-def follow(load: LoadRun, progress: Progress) -> Recording:
+def follow(load: LoadRun | JobRun, progress: Progress) -> Recording:
     """Show each second until the run is over. Raises GeneratorDied, also when it outlived its plan."""
     while load.poll() is None and not load.overdue:
         for second in load.seconds():
@@ -183,13 +190,14 @@ def _judge(recording: Recording, slo_path: Path, out: Path, *, as_json: bool) ->
     import msgspec  # noqa: PLC0415 - `--help` stays fast
 
     from loadtest.judge import UncountedError, judge  # noqa: PLC0415
-    from loadtest.machine import machine  # noqa: PLC0415
+    from loadtest.machine import generators, machine  # noqa: PLC0415
     from loadtest.report import write_all  # noqa: PLC0415
     from slo.objective import Outcome  # noqa: PLC0415
     from slo.reader import read_targets  # noqa: PLC0415
 
     try:
-        result = judge(recording, read_targets(slo_path), machine=machine(), title=f"{recording.profile} load test")
+        made_by = generators(recording.workers) or machine()
+        result = judge(recording, read_targets(slo_path), machine=made_by, title=f"{recording.profile} load test")
     except UncountedError as exc:
         raise Failed(str(exc), Exit.USAGE) from exc
     paths = write_all(result, out)

@@ -1,0 +1,1 @@
+"""Load tests made in a cluster: what starts the Jobs and brings the recording back."""
