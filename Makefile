@@ -9,7 +9,7 @@ EXTRAS := app ops load infra dev
 # xdist's workers share the two cores of a small machine; more workers only queue.
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-faults test-browser test-cluster tools test-infra lint types fmt docs lock lock-check bench image audit clean
+.PHONY: help demo test test-faults test-browser test-cluster tools test-infra lint types fmt docs lock lock-check bench image image-push audit clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: $(VENV)/.dev ## Benchmarks: ratios and medians beside a peer or a limit, 
 
 image: $(VENV)/.dev ## The image of the task API into .local/image: archive, digest, bill of materials (IMAGE_ARGS)
 	$(BIN)/python -m scripts.image build $(IMAGE_ARGS)
+
+image-push: $(VENV)/.dev ## Push that image to $IMAGE_REPOSITORY, by its digest
+	@$(BIN)/python -m scripts.image push
 
 audit: $(VENV)/.dev ## Look up every locked package in the database of known vulnerabilities
 	$(BIN)/python -m scripts.image audit

@@ -1,4 +1,4 @@
-"""`python -m scripts.image`: what `make image` and `make audit` run."""
+"""`python -m scripts.image`: what `make image`, `make image-push` and `make audit` run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scripts.image.audit import UndecidedError
 from scripts.image.errors import ImageError
 
 ROOT = Path(__file__).parents[2]
+OUT = ROOT / ".local/image"
 ERRORS: dict[type[Exception], Exit] = {ImageError: Exit.ERROR}
 
 
@@ -22,7 +23,7 @@ def command() -> None:
 
 @command.command()
 @click.option("--tag", default="", help="Default: the commit's first twelve digits.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=ROOT / ".local/image")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=OUT)
 @click.option("--fresh", is_flag=True, help="Run every step again, whatever was built before.")
 @exits(ERRORS)
 def build(tag: str, out: Path, fresh: bool) -> None:
@@ -43,6 +44,20 @@ def build(tag: str, out: Path, fresh: bool) -> None:
         ("sbom", made.sbom),
     ):
         say(f"{name:<11} {value}")
+
+
+@command.command()
+@click.argument("repository", envvar="IMAGE_REPOSITORY")
+@click.option("--archive", type=click.Path(dir_okay=False, path_type=Path), default=OUT / "task-api.tar")
+@exits(ERRORS)
+def push(repository: str, archive: Path) -> None:
+    """Push the image to REPOSITORY ($IMAGE_REPOSITORY), and print it with its digest.
+
+    Example: python -m scripts.image push 127.0.0.1:5000/task-api
+    """
+    from scripts.image.push import push as send  # noqa: PLC0415  # as above
+
+    click.echo(f"image={send(archive, repository)}")
 
 
 @command.command()

@@ -11,13 +11,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.image.daemon import Say, cache, daemon, find, run
+from scripts.image.daemon import Say, daemon, find, run
+from scripts.tools import cache
 
 SUITE = "bookworm"
 PACKAGES = ("python3", "ca-certificates")
 COMPILERS = ("gcc", "libc6-dev", "python3-dev")  # for what comes without a wheel
 BOOTSTRAP_S = 600.0
 IMPORT_S = 300.0
+PULL_S = 600.0
 _DAY = 86_400
 # Nobody reads a manual in a container. The bytecode of Python's own library is not tied to file times, so that no
 # rewritten time makes each start compile it again.
@@ -35,13 +37,23 @@ RECIPE = (
 
 
 def base(say: Say = print) -> str:
-    """The name of the base image in the daemon of `daemon()`, made and imported where it is missing."""
-    return _image(PACKAGES, say)
+    """The name of the base image in the daemon of `daemon()`, made and imported where it is missing.
+
+    $BASE names another, which is pulled.
+    """
+    return _pulled(os.environ.get("BASE", ""), say) or _image(PACKAGES, say)
 
 
 def builder(say: Say = print) -> str:
-    """As `base`, with a C compiler: for the first stages of a build."""
-    return _image((*PACKAGES, *COMPILERS), say)
+    """As `base` (or $BUILDER), with a C compiler: for the first stages of a build."""
+    return _pulled(os.environ.get("BUILDER", ""), say) or _image((*PACKAGES, *COMPILERS), say)
+
+
+def _pulled(name: str, say: Say) -> str:
+    if name:
+        with daemon(say) as docker:
+            docker.run(["pull", "--quiet", name], PULL_S)
+    return name
 
 
 def _image(packages: Sequence[str], say: Say) -> str:

@@ -14,9 +14,10 @@ _WHITEOUT = ".wh."
 
 
 class Image(msgspec.Struct, frozen=True):
-    """An image of an archive: its manifest's digest, its manifest and its configuration, as OCI describes them."""
+    """An image of an archive: tag, its manifest's digest, its manifest and its configuration, as OCI describes them."""
 
     archive: Path
+    tag: str
     digest: str
     manifest: Mapping[str, Any]
     config: Mapping[str, Any]
@@ -53,9 +54,10 @@ class Image(msgspec.Struct, frozen=True):
 def read_image(archive: Path) -> Image:
     """The image of an archive that `build` wrote."""
     with tarfile.open(archive) as whole:
-        digest = _json(whole, "index.json")["manifests"][0]["digest"]
-        manifest = _json(whole, _blob(digest))
-        return Image(archive, digest, manifest, _json(whole, _blob(manifest["config"]["digest"])))
+        named = _json(whole, "index.json")["manifests"][0]
+        manifest = _json(whole, _blob(named["digest"]))
+        tag = named["annotations"]["org.opencontainers.image.ref.name"]
+        return Image(archive, tag, named["digest"], manifest, _json(whole, _blob(manifest["config"]["digest"])))
 
 
 def _blob(digest: str) -> str:

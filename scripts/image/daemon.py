@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from scripts.image.errors import ImageError, MissingProgramError
+from scripts.tools import cache
 
 Say = Callable[[str], object]
 
@@ -37,12 +38,6 @@ class Docker(msgspec.Struct, frozen=True):
         """The output of `docker ARGV`. Raises ImageError with its last lines."""
         environ = {**os.environ, "DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "1", "DOCKER_CONFIG": self.settings}
         return run([program(), *argv], timeout_s, environ)
-
-
-def cache() -> Path:
-    """Where what takes long to make is kept between clones."""
-    home = os.environ.get("PRIMETRADE_CACHE")
-    return Path(home).resolve() if home else Path.home() / ".cache/primetrade"
 
 
 def program() -> str:

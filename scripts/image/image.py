@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -36,16 +35,16 @@ class Made(msgspec.Struct, frozen=True):
 def make(root: Path, out: Path, tag: str = "", *, fresh: bool = False, say: Say = print) -> Made:
     """Build the image of the clone at `root` into the folder `out`; two builds of one commit give one digest.
 
-    The tag is the commit's, "-dirty" behind it where a file is not as committed. BASE and BUILDER in the environment
-    name other bases than those made here; `fresh` runs every step again. Raises ImageError.
+    The tag is the commit's, "-dirty" behind it where a file is not as committed. `fresh` runs every step
+    again. Raises ImageError.
     """
     began = time.monotonic()
     commit = read_commit(root)
     tag = tag or commit.version
     lay_wheels(root, say)
     args = {
-        "BASE": os.environ.get("BASE") or base(say),
-        "BUILDER": os.environ.get("BUILDER") or builder(say),
+        "BASE": base(say),
+        "BUILDER": builder(say),
         "VERSION": tag,
         "REVISION": commit.version,
         "CREATED": commit.created,

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from scripts.image.daemon import Say, cache, run
+from scripts.image.daemon import Say, run
 from scripts.image.errors import ImageError
+from scripts.tools import cache
 
 DOWNLOAD_S = 600.0
 TOOLS = ("pip", "setuptools")
