@@ -41,7 +41,7 @@ def install(home: Path, kubeconfig: Path, say: Say) -> None:
     started = time.monotonic()
     kubectl = Kubectl(kubeconfig)
     references = {archive.name: archive.reference for archive in archives(say)}
-    kubectl.apply(render("namespaces", references, home))
+    kubectl.apply(render("base", references, home))
     databases.prepare(kubectl, home)
     wanted = ("coredns", "metrics-server", "prometheus", "data")
     kubectl.apply("\n---\n".join(render(name, references, home) for name in wanted))

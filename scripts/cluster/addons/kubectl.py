@@ -34,9 +34,14 @@ class Kubectl(msgspec.Struct, frozen=True):
         return done.stdout
 
     def get(self, *words: str) -> Any:
-        """What `kubectl get` finds, as data; None where it finds nothing."""
+        """The object that `kubectl get` finds, as data; None if there is none."""
         found = self.run("get", *words, "--ignore-not-found", "--output=json")
         return msgspec.json.decode(found) if found else None
+
+    def list(self, *words: str) -> list[Any]:
+        """The objects that `kubectl get` finds."""
+        found = self.get(*words)
+        return found["items"] if found else []
 
     def apply(self, manifests: str) -> None:
         """Make the cluster's objects what `manifests` say; what is so already is not written."""

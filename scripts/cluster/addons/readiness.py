@@ -50,7 +50,7 @@ def wait(kubectl: Kubectl, addons: Iterable[Addon], limit_s: float, say: Say) ->
 
 def _missing(kubectl: Kubectl, addons: list[Addon]) -> dict[Addon, str]:
     kinds = ",".join(sorted({addon.kind for addon in addons}))
-    found = {_key(item): item for item in (kubectl.get(kinds, "--all-namespaces") or {}).get("items", [])}
+    found = {_key(item): item for item in kubectl.list(kinds, "--all-namespaces")}
     missing = {addon: lacks(found.get((addon.kind, addon.namespace, addon.object))) for addon in addons}
     return {addon: what for addon, what in missing.items() if what}
 
@@ -86,7 +86,7 @@ def reason(kubectl: Kubectl, addon: Addon, missing: str) -> str:
     if item is None:
         return missing
     labels = ",".join(f"{key}={value}" for key, value in item["spec"]["selector"]["matchLabels"].items())
-    pods = kubectl.get("pods", f"--selector={labels}", f"--namespace={addon.namespace}")["items"]
+    pods = kubectl.list("pods", f"--selector={labels}", f"--namespace={addon.namespace}")
     words = [word for pod in pods for word in _waits(pod)] or _warnings(kubectl, addon)
     logs = [_last_words(kubectl, pod) for pod in pods]
     return "; ".join([missing, *words, *(log for log in logs if log)])
@@ -108,7 +108,7 @@ def _waits(pod: Any) -> Iterable[str]:
 
 
 def _warnings(kubectl: Kubectl, addon: Addon) -> list[str]:
-    events = kubectl.get("events", f"--namespace={addon.namespace}", "--field-selector=type=Warning")["items"]
+    events = kubectl.list("events", f"--namespace={addon.namespace}", "--field-selector=type=Warning")
     about = [event for event in events if event["involvedObject"]["name"].startswith(addon.object)]
     return [event["message"] for event in about[-1:]]
 
