@@ -19,7 +19,7 @@ def unready(url: str, tls: ssl.SSLContext | None = None) -> str | None:
     try:
         status, body = ask(url, tls)
     except (OSError, http.client.HTTPException) as exc:
-        return f"{url}: {exc or type(exc).__name__}"
+        return f"{url}: {str(exc) or type(exc).__name__}"
     if status == http.HTTPStatus.OK:
         return None
     failing = [
