@@ -1,0 +1,147 @@
+"""The delivery pipeline: nothing in it that a laptop cannot run, no key to leak, no more rights than a step needs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from scripts import tools
+from scripts.cli import primetrade
+
+ROOT = Path(__file__).parent.parent
+GITHUB = ROOT / ".github"
+FILES = sorted([*GITHUB.glob("workflows/*.yml"), *GITHUB.glob("actions/*/action.yml")])
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) | {".venv/.dev"}
+# Beside targets and verbs: what only GitHub and AWS have, and the shell around a comment.
+GLUE = {"{", "}", "echo", "aws eks update-kubeconfig", "gh pr comment"}
+ids = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(GITHUB)))
+workflows = pytest.mark.parametrize("path", sorted(GITHUB.glob("workflows/*.yml")), ids=lambda path: path.name)
+
+
+def read(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.load(path.read_text(), yaml.BaseLoader)
+    return loaded
+
+
+def steps(path: Path) -> Iterator[dict[str, Any]]:
+    """Every step of a workflow, or of a composite action."""
+    content = read(path)
+    for part in content["jobs"].values() if "jobs" in content else [content["runs"]]:
+        yield from part["steps"]
+
+
+def commands(path: Path) -> Iterator[str]:
+    """Every command line of every step, pipes taken apart from the front."""
+    for step in steps(path):
+        for line in step.get("run", "").splitlines():
+            yield line.strip().split(" | tee ")[0]
+
+
+@ids
+def test_actions_are_pinned_by_commit_and_say_their_version(path: Path) -> None:
+    """A tag can be moved, a commit cannot; what is ours is read from the same commit as the workflow."""
+    used = re.findall(r"uses: (\S+)(.*)", path.read_text())
+    wrong = [
+        name
+        for name, comment in used
+        if not (re.search(r"@[0-9a-f]{40}$", name) and re.fullmatch(r" # v\d+\.\d+\.\d+", comment))
+        and not (name.startswith("./.github/actions/") and (ROOT / name / "action.yml").exists())
+    ]
+    assert [] == wrong
+    assert used
+
+
+def test_an_action_has_one_version_everywhere() -> None:
+    """Two pins of one action would be raised one at a time."""
+    pins = {pin for path in FILES for pin in re.findall(r"uses: ([^.\s]\S+)", path.read_text())}
+    assert len(pins) == len({pin.split("@")[0] for pin in pins})
+
+
+@workflows
+def test_each_job_has_its_own_rights_and_a_time_limit(path: Path) -> None:
+    """The workflow gives none away; a job names what it needs."""
+    workflow = read(path)
+    assert {} == workflow["permissions"]
+    assert workflow["concurrency"]["group"]
+    for name, job in workflow["jobs"].items():
+        assert int(job["timeout-minutes"]) <= 120, name
+        assert isinstance(job["permissions"], dict), name
+        writes = {right for right, level in job["permissions"].items() if level == "write"}
+        assert writes <= {"id-token"} or job["permissions"] == {"pull-requests": "write"}, name
+
+
+@workflows
+def test_what_may_write_on_github_never_meets_the_code(path: Path) -> None:
+    """A job whose token may write checks nothing out; a checkout leaves no token behind."""
+    for name, job in read(path)["jobs"].items():
+        checkouts = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+        assert ["false"] * len(checkouts) == [step["with"]["persist-credentials"] for step in checkouts]
+        assert not (checkouts and "pull-requests" in job["permissions"]), name
+
+
+@ids
+def test_no_step_holds_a_long_lived_key(path: Path) -> None:
+    """AWS is reached by OIDC; GitHub's own token is the only secret, and ends with the job."""
+    text = path.read_text()
+    assert "secrets." not in text
+    assert "access-key" not in text
+
+
+@ids
+def test_no_step_pastes_what_others_write_into_its_shell(path: Path) -> None:
+    """Names of branches and inputs reach a command by its environment; the matrix is ours."""
+    pasted = [found for line in commands(path) for found in re.findall(r"\$\{\{(.*?)\}\}", line)]
+    assert [] == [each for each in pasted if not each.strip().startswith("matrix.")]
+
+
+@ids
+def test_every_step_is_a_target_or_a_verb_that_runs_here(path: Path) -> None:
+    """`make` targets and `primetrade` verbs that exist, and the few commands that only a hosted runner has."""
+    slow = read(GITHUB / "workflows/ci.yml")["jobs"]["slow"]["strategy"]["matrix"]["target"]
+    for line in commands(path):
+        words = line.replace("${{ matrix.target }}", " ".join(slow)).split()
+        if words[0] == "make":
+            asked = [word for word in words[1:] if re.fullmatch(r"[a-z./-]+", word) and not word.startswith("--")]
+            assert [] == [word for word in asked if word not in TARGETS], line
+        elif words[0] == ".venv/bin/primetrade":
+            check_verb(words[1], words[2], line)
+        else:
+            assert any(line.startswith(glue) for glue in GLUE), line
+
+
+def check_verb(noun: str, verb: str, line: str) -> None:
+    """The verb exists, and takes every option that the line gives it."""
+    with click.Context(primetrade) as context:
+        group = primetrade.get_command(context, noun)
+    assert isinstance(group, click.Group), line
+    chosen = read(GITHUB / "workflows/operate.yml")["on"]["workflow_dispatch"]["inputs"]["verb"]["options"]
+    for name in chosen if verb == '"$VERB"' else [verb]:
+        known = {option for parameter in group.commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"(--[a-z-]+)", line)) <= known, line
+
+
+def test_a_release_waits_for_its_approval() -> None:
+    """Built and judged, pushed, on preview, approved, promoted: in this order, one release at a time."""
+    workflow = read(GITHUB / "workflows/release.yml")
+    assert {"group": "release", "cancel-in-progress": "false"} == workflow["concurrency"]
+    assert [("push", "image"), ("preview", "push"), ("promote", "preview")] == [
+        (name, job["needs"]) for name, job in workflow["jobs"].items() if "needs" in job
+    ]
+    assert ("preview", "production") == tuple(workflow["jobs"][job]["environment"] for job in ("preview", "promote"))
+    assert "id-token" not in workflow["jobs"]["image"]["permissions"]
+
+
+@pytest.mark.cluster  # compiled from the Go module, as the cluster's programs are
+def test_actionlint_finds_nothing() -> None:
+    """Syntax, expressions, contexts, inputs of actions, permissions."""
+    done = subprocess.run(
+        [tools.tool("actionlint"), "-color=false"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (0, "") == (done.returncode, done.stdout)
