@@ -243,7 +243,8 @@ def _clock() -> float:
 
 def _request(method: str, path: str, body: object = None, kind: str = _JSON) -> _Request:
     content = None if body is None else msgspec.json.encode(body)
-    return _Request(method, path, content, {"accept": _JSON, "content-type": kind}, READ_S)
+    headers = {"accept": _JSON, "accept-encoding": "gzip", "content-type": kind}  # a full journal is long
+    return _Request(method, path, content, headers, READ_S)
 
 
 def _object(reply: Reply, request: _Request) -> Object:
