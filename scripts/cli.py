@@ -17,6 +17,7 @@ NOUNS = {
     "release": "Blue-green releases: plan, deploy, status, promote, rollback, resume, doctor and more.",
     "load": "Load tests: run, report, profiles.",
     "slo": "Targets: show them, check counts against them.",
+    "infra": "The AWS programs, judged without an account: plan.",
     "db": "Data: migrate, backfill, contract, lint, seed.",
 }
 

@@ -6,11 +6,12 @@ and a bound. Its own rules stand in `__post_init__`; rules between sections stan
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 Region = Literal["us-east-1", "eu-west-1"]
+ZONE_IDS: Final[dict[Region, str]] = {"us-east-1": "use1", "eu-west-1": "euw1"}  # how ids of their zones begin
 # What CloudWatch keeps logs for: API_PutRetentionPolicy in its reference.
 LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288]
 

@@ -16,7 +16,7 @@ from typing import Any, Final, cast, get_args, get_origin
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi import _types
 from pulumi.runtime import rpc
-from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from infra.errors import ProgramError
 from infra.plan.graph import HIDDEN, STACK_TYPE, Graph, Json, Resource
@@ -115,6 +115,19 @@ class Monitor:
 
     def SignalAndWaitForShutdown(self, request: object) -> empty_pb2.Empty:  # noqa: N802 - the protocol's name
         """Let the program end."""
+        return empty_pb2.Empty()
+
+
+class Engine:
+    """Hears what the SDK says while a program runs; errors come as exceptions too."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []  # such as the use of what a provider will take away
+
+    def Log(self, request: engine_pb2.LogRequest) -> empty_pb2.Empty:  # noqa: N802 - the protocol's name
+        """Keep what is a warning."""
+        if request.severity == engine_pb2.WARNING:
+            self.warnings.append(request.message)
         return empty_pb2.Empty()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,13 +12,12 @@ from typing import Final
 import msgspec
 from pulumi.runtime import run_in_stack
 from pulumi.runtime.config import set_all_config
-from pulumi.runtime.mocks import MockEngine
 from pulumi.runtime.settings import Settings, configure
 
 from infra.config.platform import Platform
 from infra.errors import InfraError, ProgramError
 from infra.plan.graph import Graph
-from infra.plan.monitor import Monitor
+from infra.plan.monitor import Engine, Monitor
 from infra.stackfile import KEY, PROJECT, STACKS, StackFile
 
 STAND_IN: Final = "a secret that nobody knows"  # a plan opens none
@@ -48,10 +46,10 @@ def record(
 
     Each call has a context and an event loop of its own, so that nothing of one program is left to the next.
     """
-    monitor = Monitor(project, stack)
+    monitor, engine = Monitor(project, stack), Engine()
 
     def run() -> None:
-        configure(Settings(project, stack, monitor=monitor, engine=MockEngine(_quiet()), dry_run=False))
+        configure(Settings(project, stack, monitor=monitor, engine=engine, dry_run=False))
         set_all_config(dict(config), list(secrets))
         asyncio.run(_in_stack(program))
 
@@ -61,6 +59,8 @@ def record(
         raise
     except Exception as exc:
         raise ProgramError(f"{project} on {stack} ended with {type(exc).__name__}: {exc}") from exc
+    if engine.warnings:
+        raise ProgramError(f"{project} on {stack}: {engine.warnings[0]}; a plan allows no warnings")
     return monitor.graph
 
 
@@ -68,11 +68,3 @@ async def _in_stack(program: Callable[[], None]) -> None:
     # The first error ends the program and is raised; asyncio would print the others, which follow from it.
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     await run_in_stack(program)
-
-
-def _quiet() -> logging.Logger:
-    """What the SDK says of a program it runs; only its errors are ours, and they come as exceptions."""
-    logger = logging.getLogger("primetrade.infra.plan")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    return logger

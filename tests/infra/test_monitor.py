@@ -135,6 +135,10 @@ def late() -> None:
     aws.sqs.Queue("x").arn.apply(lambda _: nonsense())
 
 
+def deprecated() -> None:
+    aws.ec2.EncryptionControl("x", mode="monitor", vpc_id="vpc-1")
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -142,6 +146,7 @@ def late() -> None:
         (twins, "x: names aws:(sqs/queue:Queue|sns/topic:Topic) already"),
         (read, "reads aws:sqs/queue:Queue"),
         (nonsense, "canary on test ended with ZeroDivisionError"),
+        (deprecated, "deprecated in favor of .*; a plan allows no warnings"),
         (late, "division by zero"),
     ],
 )

@@ -1,0 +1,52 @@
+"""The keys that encrypt what is stored: one for data, one for logs, since not the same people read both."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pulumi_aws as aws
+from pulumi import Output
+
+from infra.components.iam import policy
+from infra.components.site import Component, Site
+
+WAIT_DAYS: Final = 30  # between the order to delete a key and its end, the longest that AWS offers
+
+
+class Keys(Component):
+    """`data` and `logs` are ARNs."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__("Keys", site)
+        self.data = self._key("data", [])
+        self.logs = self._key("logs", [_log_service(site)])
+        self.register_outputs({"data": self.data, "logs": self.logs})
+
+    def _key(self, purpose: str, statements: list[dict[str, object]]) -> Output[str]:
+        name = self.site.name("key", purpose)
+        key = aws.kms.Key(
+            name,
+            description=f"{self.site.prefix}: {purpose}",
+            enable_key_rotation=True,
+            deletion_window_in_days=WAIT_DAYS,
+            policy=policy(_account(self.site), *statements),
+            tags={"Name": name},
+            opts=self.kept(),
+        )
+        aws.kms.Alias(f"{name}-alias", name=f"alias/{name}", target_key_id=key.key_id, opts=self.child())
+        return key.arn
+
+
+def _account(site: Site) -> dict[str, object]:
+    """Leave it to IAM who of this account uses the key; a key whose policy names nobody can never be changed again."""
+    return {"Principal": {"AWS": f"arn:aws:iam::{site.account}:root"}, "Action": "kms:*", "Resource": "*"}
+
+
+def _log_service(site: Site) -> dict[str, object]:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html."""
+    return {
+        "Principal": {"Service": f"logs.{site.region}.amazonaws.com"},
+        "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+        "Resource": "*",  # of a key policy: this key
+        "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": site.arn("logs", "*")}},
+    }

@@ -1,0 +1,77 @@
+"""`primetrade infra`: what Pulumi itself does not do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from infra.errors import ConfigError, InfraError
+from scripts.console import err, say
+from scripts.exits import Exit, exits
+from slo.yamlfile import YamlFileError
+
+if TYPE_CHECKING:
+    from infra.plan.graph import Graph
+
+ERRORS: dict[type[Exception], Exit] = {InfraError: Exit.ERROR, ConfigError: Exit.USAGE, YamlFileError: Exit.USAGE}
+
+
+@click.group()
+def command() -> None:
+    """The AWS programs, judged without an account.
+
+    Example: primetrade infra plan prod
+    """
+
+
+@command.command()
+@click.argument("stack")
+@click.option("--diff", is_flag=True, help="Print only what differs from the committed graph.")
+@click.option("--write", is_flag=True, help="Make this the committed graph.")
+@click.option("--json", "as_json", is_flag=True, help="Print the graph as JSON; progress goes to stderr.")
+@exits(ERRORS)
+def plan(stack: str, diff: bool, write: bool, as_json: bool) -> None:
+    """Run the platform program on a stack without an account, and print what it would make.
+
+    Example: primetrade infra plan prod --diff
+    """
+    from infra.stackfile import read_stack  # noqa: PLC0415  # `--help` stays fast
+
+    file = read_stack(stack)
+    err.print(f"planning {stack}: the program runs here, nothing is made", markup=False)
+    from infra.plan import golden  # noqa: PLC0415  # Pulumi's SDK takes seconds
+    from infra.plan.run import plan as run  # noqa: PLC0415  # as above
+
+    graph = run(stack, file)
+    if as_json:
+        from infra.plan.graph import to_json  # noqa: PLC0415  # as above
+
+        click.echo(to_json(graph), nl=False)
+    else:
+        if not diff:
+            _print_tree(graph)
+            for secret in file.wanted_secrets:
+                say(f"before pulumi up: pulumi config set --secret {secret} -s {stack}")
+        _print_difference(golden.read(stack), graph)
+    if write:
+        say(f"written: {golden.write(graph)}")
+
+
+def _print_tree(graph: Graph) -> None:
+    from infra.plan.tree import tree_lines  # noqa: PLC0415  # as above
+
+    for line in tree_lines(graph):
+        say(line)
+
+
+def _print_difference(before: Graph | None, graph: Graph) -> None:
+    from infra.plan.tree import difference_lines  # noqa: PLC0415  # as above
+
+    if before is None:
+        say(f"no committed graph of {graph.stack} yet; --write commits to this one")
+        return
+    lines = list(difference_lines(before, graph))
+    for line in lines:
+        say(line)
+    say("differs from the committed graph" if lines else "same as the committed graph")
