@@ -49,7 +49,7 @@ def up(home: Path, say: Report) -> State:
     packages.check()
     with lock(home):
         begun = time.monotonic()
-        _refuse_another(home)
+        refuse_another(home)
         with _phase("programs", say):
             pause = addons.pause(say)
             line_up = parts(home, pause.reference, say)
@@ -83,7 +83,7 @@ def _phase(name: str, say: Report) -> Iterator[None]:
     say(f"{name}: {time.monotonic() - started:.1f} s")
 
 
-def _refuse_another(home: Path) -> None:
+def refuse_another(home: Path) -> None:
     """One node for the machine: its address, its bridge and the kubelet's groups exist once."""
     for process in psutil.process_iter(["name"]):
         if process.info["name"] == KUBELET and process.pid not in {own.pid for own in marked(home)}:

@@ -47,7 +47,8 @@ def names(archive: Path) -> list[str]:
             assert member is not None, "manifest.json is a file"
             tags = [tag for image in json.load(member) for tag in image.get("RepoTags") or ()]
     except (OSError, KeyError, ValueError, tarfile.TarError) as exc:
-        raise ClusterError(f"{archive}: not an image archive ({exc}); make one with `docker save NAME:TAG`") from exc
+        why = str(exc).partition("\n")[0]
+        raise ClusterError(f"{archive}: not an image archive ({why}); make one with `docker save NAME:TAG`") from exc
     if not tags:
         raise ClusterError(f"{archive}: its image has no name; save it by name: `docker save NAME:TAG`")
     for tag in tags:
