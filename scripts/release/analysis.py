@@ -16,7 +16,9 @@ from slo.compare import Counts
 WARM_UP_S = 1
 
 
-def measure(load: Load, target: str, arms: Mapping[str, Mapping[str, str]], home: Path) -> Sample:
+def measure(
+    load: Load, target: str, arms: Mapping[str, Mapping[str, str]], home: Path, folder: str = "analysis"
+) -> Sample:
     """Run `load` against `target`; `arms` are the headers that lead to each slot.
 
     The journeys' tokens are HOME/tokens.json where that exists. Raises ReleaseError when the load cannot be made.
@@ -35,7 +37,7 @@ def measure(load: Load, target: str, arms: Mapping[str, Mapping[str, str]], home
         config = RunConfig(
             profile=profile,
             target=target,
-            out_dir=str(home / "release" / "analysis"),
+            out_dir=str(home / "release" / folder),
             seed=load.seed,
             thresholds_ms=(load.latency_ms,),
             arms={slot: dict(headers) for slot, headers in arms.items()},

@@ -26,6 +26,7 @@ from scripts.release.memory import remember
 from scripts.release.route import SLOTS, Route, Target
 from scripts.release.slots import Answer, Finding, Load, Observed, Release, Request, Sample, Tally
 from scripts.release.step import Step
+from scripts.release.supply import measured_rate
 
 ASK_S = 5.0  # for a request through the edge
 APPLY_S = 5.0  # for Envoy to take over what was written; it takes milliseconds
@@ -129,7 +130,7 @@ class Local:
     def ask(self, request: Request, slot: str = "") -> Answer:
         headers = dict(request.headers)
         if slot:
-            headers.update(self.preview(slot))
+            headers.update(self._leading(slot))
         address = self.state.edge_url + request.path
         try:
             with urllib3.PoolManager(retries=False) as pool:
@@ -144,12 +145,15 @@ class Local:
     def edge(self) -> str:
         return self.state.edge_url
 
-    def preview(self, slot: str) -> Mapping[str, str]:
-        return {"x-route-key": self.state.route_key, "x-route-slot": slot}
+    def preview(self, slot: str) -> tuple[str, Mapping[str, str]]:
+        return self.state.edge_url, self._leading(slot)
 
     def tally(self) -> Mapping[str, Tally]:
         with _ours():
             return {name: self._tally(name, classes) for name, classes in envoy.slot_stats(self.state).items()}
+
+    def arriving(self) -> float:
+        return measured_rate(self.tally, self.now, self.sleep)
 
     def reads(self) -> Mapping[str, Tally]:
         with _ours():
@@ -159,7 +163,7 @@ class Local:
             return {name: self._tally(name, classes, READS) for name, classes in counts.items()}
 
     def analyse(self, load: Load) -> Sample:
-        arms = {slot: dict(self.preview(slot)) for slot in SLOTS}
+        arms = {slot: self._leading(slot) for slot in SLOTS}
         return measure(load, self.state.edge_url, arms, self.home)
 
     def diagnose(self) -> Sequence[Finding]:
@@ -171,6 +175,10 @@ class Local:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def _leading(self, slot: str) -> dict[str, str]:
+        """The headers of the preview route."""
+        return {"x-route-key": self.state.route_key, "x-route-slot": slot}
 
     @property
     def _lock(self) -> Path:

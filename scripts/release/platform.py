@@ -61,11 +61,14 @@ class Platform(Protocol):
     def edge(self) -> str:
         """The address that users' requests go to; "" where nobody outside this process can send any."""
 
-    def preview(self, slot: str) -> Mapping[str, str]:
-        """The headers that lead a request to `slot`, whoever has the users; none where there is no preview route."""
+    def preview(self, slot: str) -> tuple[str, Mapping[str, str]]:
+        """The address and the headers that lead a request to `slot`, whoever has the users; "" as with `edge`."""
 
     def tally(self) -> Mapping[str, Tally]:
         """Users' requests."""
+
+    def arriving(self) -> float:
+        """Users' requests per second, now."""
 
     def reads(self) -> Mapping[str, Tally]:
         """While reads are copied: users' reads of the slot that answers them, copies of the slot that gets these."""

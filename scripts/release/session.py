@@ -24,7 +24,7 @@ from scripts.release.situation import Phase, Situation
 from scripts.release.slots import Release
 from scripts.release.status import stands
 from scripts.release.step import Kind, Step
-from scripts.release.supply import measured_rate, shortage
+from scripts.release.supply import shortage
 
 OnPlan = Callable[[tuple[Step, ...]], object]
 OnStep = Callable[[Step], object]
@@ -99,7 +99,8 @@ def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, plan
             if not plan.steps:
                 return Done(run_id, "; ".join(overdue) or f"nothing to do: {stands(now)}")
             refuse_lacking(file, plan.steps)
-            refuse_unable(platform, plan.steps)
+            if plan.verb not in BACK:
+                refuse_unable(platform, plan.steps)
             caller.on_plan(plan.steps)
             if not plan.forced:
                 _refuse_shortage(platform, plan.steps)
@@ -182,5 +183,5 @@ def refuse_unable(platform: Platform, steps: tuple[Step, ...]) -> None:
 def _refuse_shortage(platform: Platform, steps: tuple[Step, ...]) -> None:
     """No gate is begun that the users' traffic cannot feed: it would only hold until its limit."""
     watches = any(step.kind in (Kind.HOLD, Kind.BAKE) for step in steps)
-    if words := shortage(steps, measured_rate(platform) if watches else 0):
+    if words := shortage(steps, platform.arriving() if watches else 0):
         raise Undecided(f"{words}. Nothing was changed")

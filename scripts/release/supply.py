@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from scripts.release.platform import Platform
+from scripts.release.slots import Tally
 from scripts.release.step import Kind, Step
 from slo.sequential import GROUPS
 
 MEASURED_S = 1.0
 
 
-def measured_rate(platform: Platform) -> float:
+def measured_rate(
+    tally: Callable[[], Mapping[str, Tally]], clock: Callable[[], float], sleep: Callable[[float], object]
+) -> float:
     """Users' requests per second, over a second."""
-    before, begun = platform.tally(), platform.now()
-    platform.sleep(MEASURED_S)
-    now, seconds = platform.tally(), platform.now() - begun
+    before, begun = tally(), clock()
+    sleep(MEASURED_S)
+    now, seconds = tally(), clock() - begun
     return sum(now[slot].since(before[slot]).requests for slot in now if slot in before) / seconds
 
 

@@ -27,6 +27,7 @@ from scripts.release.slots import (
     Tally,
 )
 from scripts.release.step import Step
+from scripts.release.supply import measured_rate
 from slo.compare import Counts
 
 READS = 0.8  # of the users' requests
@@ -194,13 +195,16 @@ class Twin:
     def edge(self) -> str:
         return ""
 
-    def preview(self, slot: str) -> Mapping[str, str]:
-        return {}
+    def preview(self, slot: str) -> tuple[str, Mapping[str, str]]:
+        return "", {}
 
     def tally(self) -> Mapping[str, Tally]:
         if self.tally_error:
             raise ReleaseError(self.tally_error)
         return self.seen({name: slot.users.tally for name, slot in self.slots.items()})
+
+    def arriving(self) -> float:
+        return measured_rate(self.tally, self.now, self.sleep)
 
     def reads(self) -> Mapping[str, Tally]:
         if self.tally_error:

@@ -30,13 +30,13 @@ def plan(version: str, rate: float | None, **where: Any) -> None:
     Example: primetrade release plan 1.1.0 --rate 1000
     """
     from scripts.commands.release.text import plan_lines  # noqa: PLC0415 - `--help` stays fast
-    from scripts.release import engine, supply  # noqa: PLC0415 - as above
+    from scripts.release import engine  # noqa: PLC0415 - as above
     from scripts.release.cost import cost  # noqa: PLC0415 - as above
 
     options = chosen(where)
     platform, file = connect(where)
     steps = engine.preview_plan(platform, file, version, options)
-    rate = supply.measured_rate(platform) if rate is None else rate
+    rate = platform.arriving() if rate is None else rate
     found = cost(engine.look(platform), steps, rate, file, platform.now())
     if where["as_json"]:
         print_json(found)

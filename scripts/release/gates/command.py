@@ -28,15 +28,18 @@ def command(run: Run, step: Step) -> Verdict:
 def environment(run: Run, step: Step) -> dict[str, str]:
     """What a command is told, beside this process's own environment.
 
-    PREVIEW_HEADERS leads a request to the slot, whoever has the users: `curl -H @-` takes them, a line each.
+    PREVIEW_HEADERS leads a request at PREVIEW_URL to the slot, whoever has the users: `curl -H @-` takes them, a line
+    each.
     """
     slots, old = run.observe().slots, other(step.slot)
+    address, headers = run.platform.preview(step.slot)
     return {
         "SLOT": step.slot,
         "OLD_SLOT": old,
         "VERSION": slots[step.slot].version,
         "OLD_VERSION": slots[old].version,
         "EDGE_URL": run.platform.edge(),
-        "PREVIEW_HEADERS": "\n".join(f"{name}: {value}" for name, value in run.platform.preview(step.slot).items()),
+        "PREVIEW_URL": address,
+        "PREVIEW_HEADERS": "\n".join(f"{name}: {value}" for name, value in headers.items()),
         "RELEASE_RUN": run.id,
     }

@@ -1,0 +1,54 @@
+"""Users' requests by slot, from the source that the router allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scripts.release.errors import ReleaseError
+from scripts.release.file import Kubernetes
+from scripts.release.kubernetes import metrics
+from scripts.release.kubernetes.metrics import Growing, Prometheus
+from scripts.release.kubernetes.objects import Objects
+from scripts.release.slots import Tally
+
+
+class Counting:
+    """A gateway's own count tells users from previews; a Service counts nothing.
+
+    There the applications' own count is taken, in which previews are users, too. While a gate looks at a slot's users,
+    nobody sends it previews.
+    """
+
+    def __init__(self, settings: Kubernetes, latency_ms: float, objects: Objects) -> None:
+        self._settings, self._latency_ms, self._objects = settings, latency_ms, objects
+        self._prometheus = Prometheus(settings.prometheus)
+        self._answers, self._reads, self._edge = Growing(), Growing(), Growing()
+
+    def tally(self) -> Mapping[str, Tally]:
+        """Users' requests. Raises ReleaseError where nobody can count them."""
+        sums = self._seen(self._answers, reads=False)
+        if self._settings.router != "gateway":
+            return metrics.tallies(sums, self._latency_ms)
+        found = self._prometheus.ask(metrics.edge_query(self._settings.namespace, self._settings.app))
+        if not found:
+            raise ReleaseError(
+                f"Prometheus {self._settings.prometheus} has no envoy_cluster_endpoint_rq_success of this route: have "
+                "it scrape the gateway's Envoy, with `telemetry.metrics.enablePerEndpointStats` in its EnvoyProxy"
+            )
+        slots = {pod["status"].get("podIP", ""): pod["metadata"]["labels"]["slot"] for pod in self._objects.pods()}
+        return metrics.tallies(sums, self._latency_ms, self._edge.add(metrics.read_edge(found, slots)))
+
+    def reads(self) -> Mapping[str, Tally]:
+        """Reads, by the applications: a copy is one for them, too."""
+        return metrics.tallies(self._seen(self._reads, reads=True), self._latency_ms)
+
+    def arriving(self) -> float:
+        """Users' requests a second."""
+        query = metrics.edge_rate_query if self._settings.router == "gateway" else metrics.rate_query
+        found = self._prometheus.ask(query(self._settings.namespace, self._settings.app))
+        return found[0].value if found else 0.0
+
+    def _seen(self, growing: Growing, *, reads: bool) -> Mapping[metrics.Count, float]:
+        namespace, app = self._settings.namespace, self._settings.app
+        found = self._prometheus.ask(metrics.answers_query(namespace, app, reads=reads))
+        return growing.add(metrics.read_answers(found, app))

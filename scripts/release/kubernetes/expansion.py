@@ -1,0 +1,91 @@
+"""The migration of a release as a Job, which the slot chart renders alone under the release APP-expand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from scripts.release.errors import ReleaseError
+from scripts.release.file import Kubernetes
+from scripts.release.kubernetes import slots
+from scripts.release.kubernetes.client import Api, Object
+from scripts.release.kubernetes.helm import Helm
+from scripts.release.kubernetes.values import laid
+from scripts.release.slots import Release
+
+POLL_S: Final = 0.2
+SLACK_S: Final = 30.0  # over the Job's own deadline
+DEADLINE_S: Final = 600.0  # of the chart, where the values say none
+LINES: Final = 5
+
+
+class Expansion:
+    """One Job a release, named by its digest.
+
+    One that runs is waited for, one that ended is run anew: migrations are idempotent, and what an old one did may have
+    been undone since.
+    """
+
+    def __init__(self, api: Api, helm: Helm, settings: Kubernetes) -> None:
+        self._api, self._helm, self._settings = api, helm, settings
+        self._space = settings.namespace
+
+    def run(self, command: Sequence[str], release: Release) -> str:
+        """Run the migration to its end; its last line. Raises ReleaseError."""
+        name, values = f"{self._settings.app}-expand", migration_values(command, release)
+        if not values["migration"]["command"]:
+            return "this service has no migrations"
+        path = f"/apis/batch/v1/namespaces/{self._space}/jobs/{name}-{release.digest}"
+        if outcome(self._api.get(path)) != "running":
+            self._helm.uninstall(name)
+            self._helm.install(name, values)
+        limit = float(values["migration"].get("activeDeadlineSeconds", DEADLINE_S)) + SLACK_S
+        ended = self._ended(path, limit)
+        said = self._said(release)
+        if ended != "complete":
+            ending = "\n".join(f"  {line}" for line in said[-LINES:])
+            raise ReleaseError(f"schema.expand: Job {name}-{release.digest} {ended}; no slot was touched:\n{ending}\n")
+        return said[-1] if said else ""
+
+    def _ended(self, path: str, limit: float) -> str:
+        begun = time.monotonic()
+        while (found := outcome(self._api.get(path))) == "running":
+            if time.monotonic() - begun > limit:
+                return f"has not ended in {limit:g} s{self._why(path)}"
+            time.sleep(POLL_S)
+        return found
+
+    def _why(self, path: str) -> str:
+        pods = self._pods(path.rpartition("/")[2])
+        return next((f" ({words})" for pod in pods if (words := slots.pod_trouble(pod))), "")
+
+    def _said(self, release: Release) -> list[str]:
+        pods = self._pods(f"{self._settings.app}-expand-{release.digest}")
+        newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+        if newest is None:
+            return []
+        at = f"/api/v1/namespaces/{self._space}/pods/{newest['metadata']['name']}/log?tailLines={2 * LINES}"
+        return [line for line in (self._api.text(at) or "").splitlines() if line.strip()]
+
+    def _pods(self, job: str) -> list[Object]:
+        return self._api.list(f"/api/v1/namespaces/{self._space}/pods", labels=f"batch.kubernetes.io/job-name={job}")
+
+
+def migration_values(command: Sequence[str], release: Release) -> dict[str, Any]:
+    """The release's values for its migration: the values' own command, or the file's in the image's Python."""
+    own = (release.values.get("migration") or {}).get("command")
+    words = own or ["python3" if word == "{python}" else word for word in command]
+    return laid(release.values, {"render": "migration", "migration": {"releaseId": release.digest, "command": words}})
+
+
+def outcome(job: Object | None) -> str:
+    """`complete`, `running`, `failed: …`, or "" where there is no Job."""
+    if job is None:
+        return ""
+    for condition in job.get("status", {}).get("conditions") or ():
+        if condition["status"] == "True" and condition["type"] == "Complete":
+            return "complete"
+        if condition["status"] == "True" and condition["type"] == "Failed":
+            return f"failed: {condition.get('reason')}: {condition.get('message')}"
+    return "running"

@@ -1,0 +1,169 @@
+"""What is wrong that only the cluster shows, and the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from scripts.release.errors import NeedsPerson, ReleaseError
+from scripts.release.file import Kubernetes
+from scripts.release.kubernetes import configs, floor, helm, slots
+from scripts.release.kubernetes.client import Api, Object
+from scripts.release.kubernetes.helm import Helm
+from scripts.release.kubernetes.router import Router
+from scripts.release.kubernetes.slots import Parts, annotation
+from scripts.release.kubernetes.values import autoscaler
+from scripts.release.route import SLOTS
+from scripts.release.slots import Finding
+
+REAP = "primetrade release reap"
+
+# What the engine does, by group and resource: the Role of the chart helm/router allows no more.
+RIGHTS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("apps", "deployments"): ("get", "list", "create", "patch", "delete"),
+    ("apps", "replicasets"): ("list",),
+    ("", "services"): ("get", "create", "patch", "delete"),
+    ("", "configmaps"): ("get", "list", "create", "update", "patch", "delete"),
+    ("", "serviceaccounts"): ("create", "patch", "delete"),
+    ("", "secrets"): ("get", "list", "create", "update", "delete"),
+    ("", "pods"): ("get", "list"),
+    ("", "pods/log"): ("get",),
+    ("", "pods/proxy"): ("get", "create"),
+    ("policy", "poddisruptionbudgets"): ("create", "patch", "delete"),
+    ("batch", "jobs"): ("get", "create", "delete"),
+    ("discovery.k8s.io", "endpointslices"): ("list",),
+    ("coordination.k8s.io", "leases"): ("get", "update"),
+}
+
+
+class Place(NamedTuple):
+    """What the findings are made of."""
+
+    api: Api
+    settings: Kubernetes
+    parts: Mapping[str, Parts]
+    router: Router
+    helm: Helm
+    held: bool  # a run is at work
+
+
+def findings(place: Place) -> list[Finding]:
+    """Everything that is found; nothing is changed."""
+    found = [*_rights(place)]
+    for check in (_route, _balancers, _slots):
+        try:
+            found += check(place)
+        except ReleaseError as exc:
+            found.append(Finding(str(exc), f"kubectl -n {place.settings.namespace} get all"))
+    return found
+
+
+def _rights(place: Place) -> Iterator[Finding]:
+    lacking = [
+        f"{verb} {resource}{f'.{group}' if group else ''}"
+        for (group, resource), verbs in RIGHTS.items()
+        for verb in verbs
+        if not _may(place, group, resource, verb)
+    ]
+    if lacking:
+        app, space = place.settings.app, place.settings.namespace
+        yield Finding(
+            f"this account may not {', '.join(lacking)} in the namespace {space}",
+            f"helm upgrade -n {space} {app} helm/router --reuse-values --set deployer.enabled=true",
+        )
+
+
+def _may(place: Place, group: str, resource: str, verb: str) -> bool:
+    kind, _, part = resource.partition("/")
+    attributes = {"namespace": place.settings.namespace, "verb": verb, "group": group, "resource": kind}
+    if part:
+        attributes["subresource"] = part
+    if kind == "leases":
+        attributes["name"] = f"{place.settings.app}-rollout"
+    body = {"metadata": {"name": ""}, "spec": {"resourceAttributes": attributes}}
+    answer = place.api.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
+    return bool(answer["status"]["allowed"])
+
+
+def _route(place: Place) -> Iterator[Finding]:
+    """A route that its owner has not carried out, or that says nothing we know."""
+    try:
+        target = place.router.read().target
+    except NeedsPerson as exc:
+        yield Finding(str(exc), "primetrade release abort")
+        return
+    if missing := place.router.missing(target):
+        yield Finding(f"the route is not in force: {missing}", f"kubectl -n {place.settings.namespace} get events")
+
+
+def _balancers(place: Place) -> Iterator[Finding]:
+    """A TargetGroupBinding on the pods of a Service whose selector moves."""
+    if place.router.name != "service":
+        return
+    space, app = place.settings.namespace, place.settings.app
+    for each in bindings(place.api.get(f"/apis/elbv2.k8s.aws/v1beta1/namespaces/{space}/targetgroupbindings"), app):
+        yield Finding(
+            f"TargetGroupBinding {each} sends to the pods of Service {app}: a switch takes the old ones off before it "
+            "has the new ones",
+            "primetrade release plan VERSION --set kubernetes.router=alb",
+        )
+
+
+def bindings(found: Object | None, service: str) -> list[str]:
+    """The names of those that are bound to a Service."""
+    return [
+        each["metadata"]["name"]
+        for each in (found or {}).get("items") or ()
+        if each["spec"]["serviceRef"]["name"] == service
+    ]
+
+
+def _slots(place: Place) -> Iterator[Finding]:
+    for slot in SLOTS:
+        yield from _pods(place.parts[slot])
+        if not place.held:  # otherwise it is how the run wants it
+            yield from _helm(place, slot)
+            yield from _floor(place, slot)
+            yield from _configs(place, slot)
+
+
+def _helm(place: Place, slot: str) -> Iterator[Finding]:
+    name = f"{place.settings.app}-{slot}"
+    for secret in place.helm.pending(name):
+        status = secret["metadata"]["labels"]["status"]
+        busy = helm.at_work(secret, place.api.now())
+        what = f"Helm release {name} is {status}" + (f": {busy}" if busy else " and nobody is at work on it")
+        yield Finding(what, "primetrade release deploy VERSION")
+
+
+def _pods(parts: Parts) -> Iterator[Finding]:
+    """A slot that somebody changed behind the engine's back, and pods that cannot run."""
+    if parts.deployment is None:
+        return
+    if annotation(parts.deployment, slots.RELEASE) and parts.release is None:
+        image = parts.deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        yield Finding(f"{parts.name} runs {image}, which no release put there", "primetrade release deploy VERSION")
+    if words := slots.trouble(parts):
+        yield Finding(f"{parts.name}: {words}", "primetrade release status")
+
+
+def _floor(place: Place, slot: str) -> Iterator[Finding]:
+    """Lifted and left behind: on the slot that has all users and no run is at work, and only there."""
+    parts, target = place.parts[slot], place.router.read().target
+    if parts.deployment is None or target.sole != slot:
+        return
+    driver = autoscaler(parts.release.values) if parts.release else "hpa"
+    name = f"{place.settings.app}-{slot}"
+    found = floor.Floor(place.api, place.settings.namespace, name, driver).found
+    if own := annotation(found, floor.OWN):
+        least = (found or {})["spec"][floor.KINDS[driver].least]
+        yield Finding(f"the autoscaler of {slot} may not go under {least} pods, its values say {own}", REAP)
+
+
+def _configs(place: Place, slot: str) -> Iterator[Finding]:
+    name = f"{place.settings.app}-{slot}"
+    if place.parts[slot].deployment is None and (left := configs.left_over(place.api, place.settings.namespace, name)):
+        yield Finding(
+            f"{slot} runs nothing and its ConfigMaps are left over: {', '.join(left)}",
+            f"kubectl -n {place.settings.namespace} delete configmap {' '.join(left)}",
+        )
