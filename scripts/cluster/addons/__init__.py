@@ -45,8 +45,7 @@ def install(home: Path, kubeconfig: Path, say: Say) -> None:
     databases.prepare(kubectl, home)
     wanted = ("coredns", "metrics-server", "prometheus", "data")
     kubectl.apply("\n---\n".join(render(name, references, home) for name in wanted))
-    gateway.install(kubeconfig, references)  # its certificates are made while the others start
-    kubectl.run("wait", "--for=condition=Established", "crd", "--all")
+    gateway.install(kubectl, references)  # its certificates are made while the others start
     kubectl.apply(render("gateway", references, home))
     say(f"add-ons applied in {time.monotonic() - started:.0f} s")
     readiness.wait(kubectl, ADDONS, LIMIT_S, say)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from scripts.cluster.addons.kubectl import Kubectl
 from scripts.cluster.errors import ClusterError
 from scripts.tools import source, tool
 
@@ -20,12 +21,12 @@ _MODULE = "github.com/envoyproxy/gateway"
 _PROBE = {"periodSeconds": 1}
 
 
-def install(kubeconfig: Path, references: Mapping[str, str]) -> None:
+def install(kubectl: Kubectl, references: Mapping[str, str]) -> None:
     """Install or upgrade it unless it is there as it should be; does not wait for its pods. Raises ClusterError."""
     chart = source(NAME, _MODULE) / "charts/gateway-helm"
     values = msgspec.json.encode(_values()).decode()
     wanted = hashlib.sha256(f"{chart} {references[NAME]} {values}".encode()).hexdigest()[:12]
-    if _installed(kubeconfig) == wanted:
+    if _installed(kubectl.kubeconfig) == wanted:
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(chart, Path(folder, "chart"), copy_function=shutil.copyfile)
@@ -33,7 +34,8 @@ def install(kubeconfig: Path, references: Mapping[str, str]) -> None:
         image = template.replace("${GatewayImage}", references[NAME]).replace("${GatewayImagePullPolicy}", "Never")
         (copy / "values.yaml").write_text(image)
         named = f"--namespace={NAMESPACE}", f"--description={wanted}", f"--timeout={_TIMEOUT_S:.0f}s"
-        _helm(kubeconfig, "upgrade", "--install", NAME, str(copy), *named, "--values=-", given=values)
+        _helm(kubectl.kubeconfig, "upgrade", "--install", NAME, str(copy), *named, "--values=-", given=values)
+    kubectl.run("wait", "--for=condition=Established", "crd", "--all")
 
 
 def _values() -> dict[str, object]:

@@ -88,7 +88,7 @@ def reason(kubectl: Kubectl, addon: Addon, missing: str) -> str:
     labels = ",".join(f"{key}={value}" for key, value in item["spec"]["selector"]["matchLabels"].items())
     pods = kubectl.list("pods", f"--selector={labels}", f"--namespace={addon.namespace}")
     words = [word for pod in pods for word in _waits(pod)] or _warnings(kubectl, addon)
-    logs = [_last_words(kubectl, pod) for pod in pods]
+    logs = [_complaint(kubectl, pod) for pod in pods]
     return "; ".join([missing, *words, *(log for log in logs if log)])
 
 
@@ -113,9 +113,11 @@ def _warnings(kubectl: Kubectl, addon: Addon) -> list[str]:
     return [event["message"] for event in about[-1:]]
 
 
-def _last_words(kubectl: Kubectl, pod: Any) -> str:
+def _complaint(kubectl: Kubectl, pod: Any) -> str:
+    """The first line of a pod's log that speaks of an error, or its last line; empty before it has started."""
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     try:
-        return kubectl.run("logs", name, f"--namespace={namespace}", "--all-containers", "--tail=3").strip()
+        said = kubectl.run("logs", name, f"--namespace={namespace}", "--all-containers", "--tail=300").splitlines()
     except ClusterError:
-        return ""  # it has not started
+        return ""
+    return next((line for line in said if "error" in line.lower()), said[-1] if said else "")

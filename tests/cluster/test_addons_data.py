@@ -1,0 +1,82 @@
+"""PostgreSQL and Valkey: one database for each namespace, what was committed stays."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import redis
+
+from scripts.cluster import addons
+from scripts.cluster.addons.kubectl import Kubectl
+from tests.cluster.sandbox import Sandbox, eventually, sandbox
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def place(cluster: Path) -> Iterator[Sandbox]:
+    with sandbox(cluster, "addons-data") as made:
+        yield made
+
+
+@pytest.fixture
+def urls(place: Sandbox) -> dict[str, str]:
+    """What the Secret says, Services by their addresses: this machine does not ask the cluster's DNS."""
+    addons.secret(place.kubectl.kubeconfig, place.namespace, "app", {"MORE": "1"})
+    found = {key: base64.b64decode(value).decode() for key, value in place.get("secret", "app")["data"].items()}
+    for name in ("postgresql", "valkey"):
+        address = place.kubectl.get("service", name, "--namespace=data")["spec"]["clusterIP"]
+        found = {key: value.replace(f"{name}.data", address) for key, value in found.items()}
+    return found
+
+
+def delete(kubectl: Kubectl, pod: str, url: str) -> None:
+    """Delete a pod and wait until its successor is ready and its Service leads to it."""
+    kubectl.run("delete", "pod", pod, "--namespace=data", timeout_s=60)
+    kubectl.run("rollout", "status", f"statefulset/{pod.removesuffix('-0')}", "--namespace=data", timeout_s=60)
+    eventually(lambda: listens(url))
+
+
+def listens(url: str) -> bool:
+    """Whether something takes connections where the URL leads."""
+    place = urlsplit(url)
+    try:
+        socket.create_connection((place.hostname or "", place.port or 0), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_committed_stays(place: Sandbox, urls: dict[str, str]) -> None:
+    """What PostgreSQL committed is there after its pod was deleted; fsync is on."""
+    with psycopg.connect(urls["DATABASE_URL"], connect_timeout=5) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS kept (text text)")
+        connection.execute("INSERT INTO kept VALUES ('committed')")
+        assert ("on",) == connection.execute("SHOW fsync").fetchone()
+    delete(place.kubectl, "postgresql-0", urls["DATABASE_URL"])
+    with psycopg.connect(urls["DATABASE_URL"], connect_timeout=5) as connection:
+        assert ("committed",) == connection.execute("SELECT text FROM kept").fetchone()
+
+
+def test_cache_comes_back_empty(place: Sandbox, urls: dict[str, str]) -> None:
+    """Valkey answers under the same password after its pod was deleted, and has forgotten."""
+    with redis.Redis.from_url(urls["REDIS_URL"], socket_timeout=5) as cache:
+        cache.set("key", "value")
+        assert b"value" == cache.get("key")
+    delete(place.kubectl, "valkey-0", urls["REDIS_URL"])
+    with redis.Redis.from_url(urls["REDIS_URL"], socket_timeout=5) as cache:
+        assert cache.get("key") is None
+
+
+def test_secret_stays(place: Sandbox, urls: dict[str, str]) -> None:
+    """Asked for again, the Secret keeps what pods have read of it."""
+    before = place.get("secret", "app")["data"]
+    assert {"DATABASE_URL", "REDIS_URL", "MORE"} == set(before)
+    addons.secret(place.kubectl.kubeconfig, place.namespace, "app", {"MORE": "2"})
+    assert before == place.get("secret", "app")["data"]

@@ -1,0 +1,90 @@
+"""What measures: metrics-server with the autoscaler, and Prometheus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from tests.cluster.sandbox import Sandbox, eventually, sandbox
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def place(cluster: Path) -> Iterator[Sandbox]:
+    with sandbox(cluster, "addons-metrics") as made:
+        yield made
+
+
+def test_top(place: Sandbox) -> None:
+    """`kubectl top` has numbers of the node and of every add-on's pods."""
+    nodes = place.kubectl.run("top", "nodes", "--no-headers").split()
+    assert nodes[1].endswith("m")
+    assert nodes[3].endswith("Mi")
+    pods = place.kubectl.run("top", "pods", "--namespace=data", "--no-headers")
+    assert ["postgresql-0", "valkey-0"] == [line.split()[0] for line in pods.splitlines()]
+
+
+def test_autoscaler(place: Sandbox) -> None:
+    """A pod that is busy gets company, up to the most that its autoscaler allows."""
+    limits = {"requests": {"cpu": "50m", "memory": "16Mi"}, "limits": {"cpu": "150m", "memory": "64Mi"}}
+    busy = place.deployment(
+        "busy", "postgresql", replicas=None, command=["/bin/sh", "-c", "while :; do :; done"], resources=limits
+    )
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "busy"}
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}
+    spec = {
+        "scaleTargetRef": target,
+        "minReplicas": 1,
+        "maxReplicas": 3,
+        "metrics": [{"type": "Resource", "resource": cpu}],
+        "behavior": {"scaleUp": {"policies": [{"type": "Pods", "value": 2, "periodSeconds": 15}]}},
+    }
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "busy"}}
+    place.apply(busy, {**scaler, "spec": spec})
+    eventually(lambda: place.get("deployment", "busy")["status"].get("readyReplicas") == 3, 150)
+
+
+def query(place: Sandbox, expression: str) -> list[dict[str, Any]]:
+    """What Prometheus says now: its series."""
+    address = place.kubectl.get("service", "prometheus", "--namespace=monitoring")["spec"]["clusterIP"]
+    with urllib3.PoolManager() as http:
+        reply = http.request("GET", f"http://{address}:9090/api/v1/query", fields={"query": expression}, timeout=5)
+    found: list[dict[str, Any]] = json.loads(reply.data)["data"]["result"]
+    return found
+
+
+def test_slot_is_scraped(place: Sandbox) -> None:
+    """Prometheus has numbers of every pod of a slot soon after it is ready, by slot and pod, and of nothing else."""
+    place.apply(place.server("blue"))
+    place.ready("blue")
+    pods = {pod["metadata"]["name"] for pod in place.list("pods")}
+    up = f'up{{namespace="{place.namespace}"}} == 1'
+    eventually(lambda: pods == {series["metric"]["pod"] for series in query(place, up)}, 5)
+    assert {"blue"} == {series["metric"]["slot"] for series in query(place, up)}
+    assert {"9901"} == {series["metric"]["instance"].split(":")[1] for series in query(place, up)}
+    assert query(place, f'envoy_server_live{{namespace="{place.namespace}"}} == 1')
+
+
+def test_traffic_port_is_asked_on_request(place: Sandbox) -> None:
+    """Where a slot has no `admin`, its `traffic` is scraped only if the pod says so: it would count as a user."""
+    for slot, notes in (("blue", {}), ("green", {"prometheus.io/scrape": "true"})):
+        server = place.server(slot)
+        server["spec"]["template"]["metadata"]["annotations"] = notes
+        server["spec"]["template"]["spec"]["containers"][0]["ports"].pop()
+        place.apply(server)
+        place.ready(slot)
+    found = f'up{{namespace="{place.namespace}"}}'
+    eventually(lambda: len(query(place, found)) == 2, 10)
+    assert {"green"} == {series["metric"]["slot"] for series in query(place, found)}
+
+
+def test_edge_is_scraped(place: Sandbox) -> None:
+    """Prometheus has the numbers of the Gateway's Envoy, under the Gateway's name."""
+    found = query(place, 'up{job="edges", gateway="edge", namespace="envoy-gateway-system"} == 1')
+    assert 1 == len(found)
