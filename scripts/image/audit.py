@@ -30,7 +30,7 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 def audit(lock: Path) -> Audit:
-    """Look up a lock's packages. Raises UndecidedError where no answer was had for any of them."""
+    """Look up a lock's packages. Raises UndecidedError where no answer was had for some."""
     words = ["--requirement", str(lock), "--require-hashes", "--disable-pip", "--format=json", "--progress-spinner=off"]
     done = subprocess.run(
         [sys.executable, "-m", "pip_audit", *words, f"--timeout={_ANSWER_S}"],
@@ -40,12 +40,16 @@ def audit(lock: Path) -> Audit:
         check=False,  # 1 also means that something was found
     )
     try:
-        found = read(json.loads(done.stdout))
+        report = json.loads(done.stdout)
     except json.JSONDecodeError:
         tail = "\n".join(done.stderr.strip().splitlines()[-3:])
-        raise UndecidedError(
-            f"the database of vulnerabilities gave no answer, so nothing was audited:\n{tail}"
-        ) from None
+        raise UndecidedError(f"the database of vulnerabilities gave no answer, so nothing is known:\n{tail}") from None
+    return judge(report)
+
+
+def judge(report: Mapping[str, Any]) -> Audit:
+    """pip-audit's JSON report. Raises UndecidedError where it found nothing, but did not look everywhere."""
+    found = _read(report)
     if found.skipped and not found.findings:
         raise UndecidedError(
             f"the database of vulnerabilities gave no answer for {len(found.skipped)} of "
@@ -55,8 +59,7 @@ def audit(lock: Path) -> Audit:
     return found
 
 
-def read(report: Mapping[str, Any]) -> Audit:
-    """pip-audit's JSON report."""
+def _read(report: Mapping[str, Any]) -> Audit:
     packages = report["dependencies"]
     return Audit(
         known=sum("skip_reason" not in each for each in packages),

@@ -1,0 +1,45 @@
+"""What is fetched for the image is what the lock pins."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts.image.errors import ImageError
+from scripts.image.wheels import TOOLS, download, pins
+
+LOCKS = Path(__file__).parents[2] / "locks"
+
+
+def test_every_pin_comes_with_its_hashes_and_without_its_marker() -> None:
+    """A marker would be judged by the Python that fetches, not by the one that installs."""
+    lock = (LOCKS / "app.txt").read_text()
+    found = pins(LOCKS / "app.txt")
+    assert re.findall(r"^\S+==\S+", lock, re.MULTILINE) == re.findall(r"^\S+==\S+", found, re.MULTILINE)
+    assert lock.count("--hash=") == found.count("--hash=")
+    assert ";" in lock
+    assert ";" not in found
+
+
+def test_the_tools_that_build_are_pinned_too() -> None:
+    """They are pip and setuptools, by the development lock."""
+    found = pins(LOCKS / "dev.txt", TOOLS)
+    assert list(TOOLS) == re.findall(r"^(\S+)==", found, re.MULTILINE)
+    assert found.count("--hash=") >= len(TOOLS)
+
+
+def test_a_tool_that_is_not_pinned_is_named(tmp_path: Path) -> None:
+    """Nothing is fetched without a hash."""
+    lock = tmp_path / "dev.txt"
+    lock.write_text("pip==26.3 \\\n    --hash=sha256:00\n")
+    with pytest.raises(ImageError, match=r"dev\.txt does not pin setuptools: `make lock`"):
+        pins(lock, TOOLS)
+
+
+def test_wheels_are_fetched_for_the_base_and_not_for_this_machine() -> None:
+    """The Python and the C library of the base, by hashes."""
+    words = download(Path("listed"), Path("target"), "x86_64")
+    assert {"--require-hashes", "--python-version=3.11", "--platform=manylinux_2_36_x86_64"} <= set(words)
+    assert "--platform=manylinux_2_37_x86_64" not in words
