@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from scripts.cluster import addons, images, kubeconfigs, machine, packages, pki
 from scripts.cluster.addons.images import archives
 from scripts.cluster.ending import children, finish, is_shim
 from scripts.cluster.errors import ClusterError, NotUpError
+from scripts.cluster.node import containerd_socket
 from scripts.cluster.parts import (
     API_SERVER,
     CONTAINERD,
@@ -37,6 +39,7 @@ __all__ = ["down", "status", "up"]
 _READY_S = 60.0
 _STOP_S = 5.0
 _PODS_S = 5.0
+_SOCKET_PATH = 107
 _NODE = (KUBELET, KUBE_PROXY, CONTROLLER_MANAGER, SCHEDULER)
 
 
@@ -46,6 +49,7 @@ def up(home: Path, say: Report) -> State:
     Raises MissingError, ClusterError, LocalError or ToolError; what was started stays up, and the next `up` goes on.
     """
     home = home.resolve()
+    _refuse_long(home)
     packages.check()
     with lock(home):
         begun = time.monotonic()
@@ -68,7 +72,8 @@ def up(home: Path, say: Report) -> State:
         with _phase("node", say):
             rest = [line_up[name] for name in _NODE]
             state = _ensure(home, state, rest, say)
-            wait_ready(state.processes[KUBELET], lambda: node_unready(home), _READY_S, say)
+            kubelet = state.processes[KUBELET]
+            wait_ready(kubelet, partial(node_unready, home, kubelet.created), _READY_S, say)
         with _phase("add-ons", say):
             addons.install(home, kubeconfig(home), say)
         say(f"up in {time.monotonic() - begun:.0f} s: export KUBECONFIG={kubeconfig(home)}")
@@ -83,6 +88,15 @@ def _phase(name: str, say: Report) -> Iterator[None]:
     say(f"{name}: {time.monotonic() - started:.1f} s")
 
 
+def _refuse_long(home: Path) -> None:
+    """The kernel takes no socket whose path is longer."""
+    longest = f"{containerd_socket(home)}.ttrpc"
+    if len(longest) > _SOCKET_PATH:
+        raise ClusterError(
+            f"{home}: {len(longest) - _SOCKET_PATH} characters too long for the sockets in it: give a shorter --home"
+        )
+
+
 def refuse_another(home: Path) -> None:
     """One node for the machine: its address, its bridge and the kubelet's groups exist once."""
     for process in psutil.process_iter(["name"]):
@@ -94,13 +108,15 @@ def refuse_another(home: Path) -> None:
 
 
 def _settle(home: Path) -> State:
-    """What was kept, or a new state with the machine's settings as they are before any part runs."""
+    """What was kept; with no part running, also the machine's settings as they are before any part changes them."""
     try:
-        return read_state(home)
+        state = read_state(home)
     except NotUpError:
+        state = State()
+    if not state.sysctls and not marked(home):
         state = State(sysctls=machine.sysctls())
         write_state(home, state)
-        return state
+    return state
 
 
 def _ensure(home: Path, state: State, wanted: Sequence[Part], say: Report) -> State:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -65,12 +66,23 @@ def object_at(home: Path, path: str) -> Any:
     return json.loads(body) if status == http.HTTPStatus.OK else None
 
 
-def node_unready(home: Path) -> str | None:
-    """None when the node is Ready, otherwise the kubelet's reason."""
+def node_unready(home: Path, since: float = 0.0) -> str | None:
+    """None when the node is Ready, otherwise the kubelet's reason.
+
+    With `since` (seconds since the epoch) only what the kubelet has said after it counts: Ready outlives its kubelet.
+    """
     node = object_at(home, f"/api/v1/nodes/{NODE_NAME}")
     if not node:
         return f"node {NODE_NAME} is not registered"
+    if since and _renewed(home) < since:
+        return f"node {NODE_NAME} has not reported since its kubelet started"
     for condition in node["status"].get("conditions", []):
         if condition["type"] == "Ready":
             return None if condition["status"] == "True" else str(condition["message"])
     return f"node {NODE_NAME} has reported nothing"
+
+
+def _renewed(home: Path) -> float:
+    """When the kubelet last renewed the node's Lease, in seconds since the epoch; 0 if never."""
+    lease = object_at(home, f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NODE_NAME}")
+    return datetime.fromisoformat(lease["spec"]["renewTime"]).timestamp() if lease else 0.0

@@ -14,7 +14,7 @@ import yaml
 
 from scripts.cluster import control, kubeconfigs, machine, node, packages, parts, pki
 from scripts.cluster.addresses import API_SERVICE_IP, NODE_IP
-from scripts.cluster.cluster import refuse_another, status
+from scripts.cluster.cluster import refuse_another, status, up
 from scripts.cluster.errors import ClusterError, MissingError
 from scripts.cluster.images import names
 from scripts.local.processes import start, stop
@@ -274,3 +274,9 @@ def test_status_without_a_cluster_tells_what_is_down_and_what_is_never_shown(tmp
     assert not found.running
     assert {"does not run"} == {part.detail for part in found.parts}
     assert any("NetworkPolicy is accepted and NOT enforced" in limit for limit in found.limits)
+
+
+def test_a_home_whose_sockets_would_have_no_room_is_refused(tmp_path: Path) -> None:
+    """Before anything is started."""
+    with pytest.raises(ClusterError, match=r"characters too long for the sockets in it: give a shorter --home"):
+        up(tmp_path / ("long" * 30), print)
