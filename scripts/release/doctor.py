@@ -35,6 +35,7 @@ class Seen(msgspec.Struct, frozen=True):
     file: ReleaseFile
     at: float  # Unix seconds
     holder: Holder | None = None
+    revive: str = ""  # what starts a slot again that does not run
 
 
 def examine(platform: Platform, file: ReleaseFile) -> tuple[Drift, ...]:
@@ -47,8 +48,8 @@ def examine(platform: Platform, file: ReleaseFile) -> tuple[Drift, ...]:
     try:
         now = situation(platform.observe(), memory)
     except ReleaseError as exc:
-        return (*told, Drift(platform.name, str(exc), "`primetrade local up` starts what does not run"))
-    return (*told, *diagnose(Seen(now, file, platform.now(), platform.holder())))
+        return (*told, Drift(platform.name, str(exc), platform.revive))
+    return (*told, *diagnose(Seen(now, file, platform.now(), platform.holder(), platform.revive)))
 
 
 def diagnose(seen: Seen) -> tuple[Drift, ...]:
@@ -84,7 +85,7 @@ def _users(seen: Seen) -> Iterator[Drift]:
         elif now.can_roll_back and now.phase is not Phase.SHIFTING:
             mend = "`primetrade release rollback` gives them to the other slot"
         else:
-            mend = "`primetrade local up` starts it again"
+            mend = seen.revive
         yield Drift(slot.name, f"it has users and does not run; its log: {slot.log or 'none'}", mend)
 
 
@@ -164,7 +165,7 @@ def _warm_gone(seen: Seen) -> Iterator[Drift]:
     now = seen.now
     if now.memory.role is Role.WARM and not now.beside.running and not _has_users(now, now.beside):
         what = "it was kept warm and does not run any more: a rollback would have to start it first"
-        yield Drift(now.beside.name, what, "`primetrade local up` starts it again")
+        yield Drift(now.beside.name, what, seen.revive)
 
 
 def _stranger(seen: Seen) -> Iterator[Drift]:

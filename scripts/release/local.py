@@ -50,6 +50,7 @@ class Local:
     """One home. Raises Unusable when there is no system in it."""
 
     name = "local"
+    revive = "`primetrade local up` starts it again"
 
     def __init__(self, home: Path, file: ReleaseFile) -> None:
         try:

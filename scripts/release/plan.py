@@ -136,7 +136,7 @@ def _refuse_deploy(now: Situation, wanted: Wanted) -> None:
     if now.phase is not Phase.EMPTY and not now.active.running:
         raise NeedsPerson(
             f"{now.active.name} has all users and does not run: `primetrade release rollback` if {now.beside.name} is "
-            "good, otherwise `primetrade local up` starts it again"
+            "good, otherwise `primetrade release doctor` says how to start it again"
         )
     if now.phase is Phase.EMPTY and wanted.to_preview:
         raise Refused(

@@ -21,6 +21,7 @@ class Platform(Protocol):
     """
 
     name: str
+    revive: str  # what starts a slot again that does not run, for a person
 
     @property
     def journal(self) -> Journal: ...

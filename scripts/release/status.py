@@ -134,7 +134,7 @@ def _possible(now: Situation, found: Open) -> bool:
 
 def _idle(now: Situation) -> str:
     if not now.active.running:
-        return "`primetrade release rollback` if the other slot is good, otherwise `primetrade local up`"
+        return "`primetrade release rollback` if the other slot is good, otherwise see `primetrade release doctor`"
     if now.memory.open:
         begun = f"the {now.memory.open.verb} that was begun"
         return f"`primetrade release resume` goes on with {begun}, `primetrade release abort` gives it up"

@@ -14,7 +14,7 @@ from scripts.release.gates.verdict import GateFailed
 from scripts.release.memory import BACK
 from scripts.release.route import SLOTS, Target, other
 from scripts.release.run import CutOver, Run
-from scripts.release.slots import Release, Request, Slot, Tally
+from scripts.release.slots import Observed, Release, Request, Slot, Tally
 from scripts.release.step import Kind, Step
 
 POLL_S = 0.1
@@ -58,12 +58,22 @@ def _shift(run: Run, step: Step) -> None:
     seen = run.observe()
     for name in SLOTS:
         if _gains(run, seen.route.target, step.target, name):
+            _grown(run, name, seen)
             _still_ready(run, name)
     run.written = run.platform.now()
     if seen.route.target == step.target and seen.route.run == run.id:
         return
     run.moved = True
     run.token = run.platform.route(step.target, run.token, run.id, run.fence)
+
+
+def _grown(run: Run, name: str, seen: Observed) -> None:
+    """As many replicas as the other slot has by now: an autoscaler may have added some since this was planned."""
+    wanted, slot = seen.slots[other(name)].capacity, seen.slots[name]
+    if run.verb not in BACK and seen.route.target.has_users(other(name)) and slot.ready and slot.capacity < wanted:
+        run.platform.scale(name, wanted, run.fence)
+        limit = run.file.settings.timeouts.ready
+        _wait_ready(run, name, limit, "timeouts.ready", "ended while growing")
 
 
 def _gains(run: Run, had: Target, has: Target, slot: str) -> bool:
@@ -239,7 +249,7 @@ def _retired(run: Run, step: Step) -> str:
 def _shifted(run: Run, step: Step) -> str:
     target = run.observe().route.target
     if target != step.target:
-        raise ReleaseError(f"the route says {target} after {step.target} was written: see `primetrade local logs`")
+        raise ReleaseError(f"the route says {target} after {step.target} was written: see `primetrade release doctor`")
     return ""
 
 

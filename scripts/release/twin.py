@@ -95,6 +95,7 @@ class Twin:
     rate: float = 1000.0
     audience: float = 0.02  # share of the requests that it sends
     name: str = "twin"
+    revive: str = "`primetrade local up` starts it again"
     clock: float = 1_800_000_000.0
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     journal: _Journal = field(default_factory=_Journal)

@@ -625,3 +625,18 @@ def test_a_run_killed_behind_its_last_write_is_known_by_the_route(
     if not back:
         engine.rollback(twin, file, caller)
         assert Weights(100, 0) == twin.current.weights
+
+
+def test_a_slot_grows_with_the_other_one_before_it_gets_users(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """An autoscaler may have made the live slot larger since the release was planned."""
+
+    def grows() -> None:
+        if "deploy 1.1.0 on green" in twin.calls:
+            twin.slots["blue"].replicas = 3
+
+    twin.on_tick = grows
+    engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.calls.index("scale green to 3") < next(
+        i for i, call in enumerate(twin.calls) if call.startswith("route")
+    )
+    assert twin.slots["green"].replicas == 3

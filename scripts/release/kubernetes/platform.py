@@ -44,6 +44,10 @@ class Kubernetes:
     def __init__(self, home: Path, file: ReleaseFile, api: Api | None = None) -> None:
         self.settings = settings = file.settings.cluster
         self.file = file
+        self.revive = (
+            f"`kubectl -n {settings.namespace} describe pods -l app.kubernetes.io/instance={settings.app}` says what "
+            "keeps Kubernetes from running it"
+        )
         self.api = api = api or Api.connect(settings.context)
         self.router: Router = router_of(api, settings)
         self.journal = ConfigMapJournal(api, settings.namespace, settings.app)
