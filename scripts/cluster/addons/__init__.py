@@ -11,9 +11,10 @@ from scripts.cluster.addons.images import archives, pause
 from scripts.cluster.addons.kubectl import Kubectl
 from scripts.cluster.addons.readiness import Addon
 from scripts.cluster.addons.rendering import render
+from scripts.cluster.addons.rules import rules
 from scripts.tools import Say
 
-__all__ = ["ADDONS", "images", "install", "pause", "secret"]
+__all__ = ["ADDONS", "images", "install", "pause", "rules", "secret"]
 
 LIMIT_S = 180.0
 ADDONS = (

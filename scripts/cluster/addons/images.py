@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import shutil
 from collections.abc import Iterator
@@ -19,8 +20,9 @@ def pause(say: Say) -> Archive:
     return write(_static("pause", say), _folder())
 
 
+@functools.cache
 def archives(say: Say) -> list[Archive]:
-    """Every image in the cache; what is missing is built first. Raises ToolError."""
+    """Every image in the cache; what is missing is built first, and looked for once a command. Raises ToolError."""
     programs = [_static(name, say) for name in TOOLS]
     with ThreadPoolExecutor() as pool:  # hashing lets the other thread run
         return list(pool.map(lambda image: write(image, _folder()), [*programs, *_wheels()]))
