@@ -83,6 +83,7 @@ class Api:
         self._connect = link
         self._shared = _Shared(link())
         self.patience = patience
+        self._gave_up = False  # once waited for in vain, the server is not waited for as long again
 
     @classmethod
     def connect(cls, context: str = "", kubeconfig: str = "") -> Api:
@@ -199,11 +200,13 @@ class Api:
                 why, unclear = str(exc), unclear or exc.sent
             else:
                 if reply.status not in _AGAIN:
+                    self._gave_up = False
                     refused = unclear and reply.status in (404, 409, 422)  # perhaps by our own earlier try
                     return (refused and done(self._left(began))) or reply
                 why, unclear = words_of(reply), unclear or reply.status != 429
                 wait = max(pause, retry_after(reply))
             if wait > self._left(began):
+                self._gave_up = True
                 raise Unreachable(self._silence(request, why, unclear=unclear))
             time.sleep(wait)
             pause = min(2 * pause, _LONGEST_S)
@@ -211,7 +214,8 @@ class Api:
                 return found
 
     def _left(self, began: float) -> float:
-        patience = self.patience if self._shared.answered else min(self.patience, FIRST_S)
+        known = self._shared.answered and not self._gave_up
+        patience = self.patience if known else min(self.patience, FIRST_S)
         return began + patience - time.monotonic()
 
     def _silence(self, request: _Request, why: str, *, unclear: bool) -> str:

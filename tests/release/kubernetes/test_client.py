@@ -192,6 +192,26 @@ def test_the_patience_ends(server: Server, made: Api) -> None:
         write(made.within(0.5))
 
 
+def test_who_has_waited_in_vain_does_not_wait_as_long_again(
+    server: Server, made: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that ends because its server is away would wait at every word that it leaves."""
+    monkeypatch.setattr(client, "FIRST_S", 0)
+    made.patience = 0.5
+    server.fault("GET", 503, times=1000)
+    asked = []
+    for _ in range(2):
+        server.asked.clear()
+        with pytest.raises(Unreachable):
+            made.get(ONE)
+        asked.append(len(server.asked))
+    assert asked[0] > 1 == asked[1]
+    server.faults.clear()
+    assert made.get(ONE)
+    server.fault("GET", 503, times=2)
+    assert made.get(ONE)  # it is waited for again
+
+
 def test_a_server_that_never_answered_is_taken_for_a_wrong_address(
     kubeconfig_for: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
