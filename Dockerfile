@@ -1,5 +1,6 @@
 # The task API, and the migration Job of the same release. `make image` builds it; no step has a network, and the wheels
-# come, checked by their hashes, from the folder that it fills. Without a registry it names a base made here (BASE).
+# come, checked by their hashes, from the folder that it fills; more.txt there is what the image of the load generator
+# has besides. Without a registry it names a base made here (BASE).
 ARG BASE=python:3.11-slim-bookworm
 ARG BUILDER=python:3.11-bookworm
 
@@ -12,7 +13,7 @@ RUN --mount=type=bind,source=.local/image/wheels,target=/wheels \
     && PYTHONPATH="$(echo /wheels/pip-*.whl)" && export PYTHONPATH PYTHONHASHSEED=0 CFLAGS=-g0 \
     && install="/opt/venv/bin/python3 -m pip install --no-cache-dir --no-compile --disable-pip-version-check --no-index" \
     && $install --find-links /wheels --require-hashes -r /wheels/build.txt \
-    && $install --find-links /wheels --require-hashes --no-build-isolation -r /app.txt \
+    && $install --find-links /wheels --require-hashes --no-build-isolation -r /app.txt -r /wheels/more.txt \
     && /opt/venv/bin/python3 -m pip uninstall -q -y pip setuptools \
     && python3 -m compileall -q -j 1 --invalidation-mode unchecked-hash /opt/venv
 COPY slo/ /srv/slo/

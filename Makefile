@@ -82,7 +82,7 @@ clean: ## Stop the local systems and delete what was built (reports/ stays)
 # The dev lock holds every extra; the others are cut from it, so that all agree on every version.
 define compile_locks
 $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev $(LOCK_ARGS) -o $(1)/dev.txt pyproject.toml
-for extra in app ops load infra; do \
+for extra in app ops generator load infra; do \
   $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra $$extra -c $(1)/dev.txt -o $(1)/$$extra.txt pyproject.toml; \
 done
 endef

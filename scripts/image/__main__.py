@@ -10,6 +10,7 @@ from scripts.console import say
 from scripts.exits import Exit, Failed, exits
 from scripts.image.audit import UndecidedError
 from scripts.image.errors import ImageError
+from scripts.image.image import LOCKS, NAME, make
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / ".local/image"
@@ -22,19 +23,19 @@ def command() -> None:
 
 
 @command.command()
+@click.option("--name", type=click.Choice(list(LOCKS)), default=NAME, help="The task API's or the load generator's.")
 @click.option("--tag", default="", help="Default: the commit's first twelve digits.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=OUT)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Default: .local/image, or NAME in it.")
 @click.option("--fresh", is_flag=True, help="Run every step again, whatever was built before.")
 @exits(ERRORS)
-def build(tag: str, out: Path, fresh: bool) -> None:
+def build(name: str, tag: str, out: Path | None, fresh: bool) -> None:
     """Build the image, its digest and its bill of materials.
 
     Example: python -m scripts.image build --tag 1.4.0
     """
-    from scripts.image.image import make  # noqa: PLC0415  # `--help` stays fast
-
-    made = make(ROOT, out.resolve(), tag, fresh=fresh, say=say)
-    for name, value in (
+    place = (out or (OUT if name == NAME else OUT / name)).resolve()
+    made = make(ROOT, place, tag, name=name, fresh=fresh, say=say)
+    for what, value in (
         ("repository", made.repository),
         ("tag", made.tag),
         ("digest", made.digest),
@@ -43,7 +44,7 @@ def build(tag: str, out: Path, fresh: bool) -> None:
         ("archive", made.archive),
         ("sbom", made.sbom),
     ):
-        say(f"{name:<11} {value}")
+        say(f"{what:<11} {value}")
 
 
 @command.command()
@@ -55,7 +56,7 @@ def push(repository: str, archive: Path) -> None:
 
     Example: python -m scripts.image push 127.0.0.1:5000/task-api
     """
-    from scripts.image.push import push as send  # noqa: PLC0415  # as above
+    from scripts.image.push import push as send  # noqa: PLC0415  # `--help` stays fast
 
     click.echo(f"image={send(archive, repository)}")
 

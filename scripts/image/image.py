@@ -1,4 +1,4 @@
-"""The image of the task API: one archive, its digest and its bill of materials, from one commit."""
+"""The images of the task API and of the load generator: each an archive, its digest and its bill of materials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from scripts.image.sbom import bill
 from scripts.image.wheels import wheelhouse
 
 NAME = "task-api"
-REPOSITORY = f"docker.io/local/{NAME}"  # containerd knows images by names with a registry's prefix
+LOCKS = {NAME: "", "task-load": "generator.txt"}  # each image by its name, with what it has besides locks/app.txt
+PREFIX = "docker.io/local"  # containerd knows images by names with a registry's prefix
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -32,8 +33,10 @@ class Made(msgspec.Struct, frozen=True):
     sbom: Path
 
 
-def make(root: Path, out: Path, tag: str = "", *, fresh: bool = False, say: Say = print) -> Made:
-    """Build the image of the clone at `root` into the folder `out`; two builds of one commit give one digest.
+def make(  # noqa: PLR0913 - the first two are all that most need
+    root: Path, out: Path, tag: str = "", *, name: str = NAME, fresh: bool = False, say: Say = print
+) -> Made:
+    """Build an image of LOCKS from the clone at `root` into the folder `out`; two builds of one commit give one digest.
 
     The tag is the commit's, "-dirty" behind it where a file is not as committed. `fresh` runs every step
     again. Raises ImageError.
@@ -41,7 +44,8 @@ def make(root: Path, out: Path, tag: str = "", *, fresh: bool = False, say: Say 
     began = time.monotonic()
     commit = read_commit(root)
     tag = tag or commit.version
-    lay_wheels(root, say)
+    lay_wheels(root, LOCKS[name], say)
+    repository = f"{PREFIX}/{name}"
     args = {
         "BASE": base(say),
         "BUILDER": builder(say),
@@ -49,18 +53,18 @@ def make(root: Path, out: Path, tag: str = "", *, fresh: bool = False, say: Say 
         "REVISION": commit.version,
         "CREATED": commit.created,
     }
-    archive = out / f"{NAME}.tar"
-    say(f"building {REPOSITORY}:{tag}")
-    digest = build(root, f"{REPOSITORY}:{tag}", archive, args=args, epoch=commit.time, fresh=fresh, say=say)
+    archive = out / f"{name}.tar"
+    say(f"building {repository}:{tag}")
+    digest = build(root, f"{repository}:{tag}", archive, args=args, epoch=commit.time, fresh=fresh, say=say)
     image = read_image(archive)
     sbom = out / "sbom.cdx.json"
-    sbom.write_text(bill(image, NAME, tag))
+    sbom.write_text(bill(image, name, tag))
     (out / "digest").write_text(f"{digest}\n")
-    return Made(REPOSITORY, tag, digest, image.packed_bytes, round(time.monotonic() - began, 1), archive, sbom)
+    return Made(repository, tag, digest, image.packed_bytes, round(time.monotonic() - began, 1), archive, sbom)
 
 
-def lay_wheels(root: Path, say: Say = print) -> None:
+def lay_wheels(root: Path, more: str = "", say: Say = print) -> None:
     """Put the wheels where the Dockerfile reads them."""
     target = root / ".local/image/wheels"
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(wheelhouse(root / "locks", say), target)
+    shutil.copytree(wheelhouse(root / "locks", more, say), target)

@@ -24,16 +24,17 @@ _PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==[^\n]*(?:\n    --hash=[^\n]
 _MARKER = re.compile(r" ;[^\\\n]*")
 
 
-def wheelhouse(locks: Path, say: Say = print) -> Path:
-    """A folder with what `locks/app.txt` pins; kept in the cache under its digest.
+def wheelhouse(locks: Path, more: str = "", say: Say = print) -> Path:
+    """A folder with what `locks/app.txt` pins, and the lock `more` where one is named; in the cache under its digest.
 
-    What has no wheel (gunicorn-h1c) is there as source. `build.txt` in it pins the tools that install and build.
-    Raises ImageError when they cannot be had.
+    What has no wheel (gunicorn-h1c) is there as source. `build.txt` in it pins the tools that install and build,
+    `more.txt` what is installed besides the application's packages. Raises ImageError when they cannot be had.
     """
     tools = pins(locks / "dev.txt", TOOLS)
-    wanted = pins(locks / "app.txt") + tools
+    besides = pins(locks / more) if more else ""
+    wanted = pins(locks / "app.txt") + tools + besides
     machine = platform.machine()
-    home = cache() / "wheels" / hashlib.sha256(f"{PYTHON} {machine}\n{wanted}".encode()).hexdigest()[:12]
+    home = cache() / "wheels" / hashlib.sha256(f"{PYTHON} {machine}\n{wanted}\n{more}".encode()).hexdigest()[:12]
     if home.exists():
         return home
     say("fetching the image's wheels")
@@ -44,6 +45,7 @@ def wheelhouse(locks: Path, say: Say = print) -> Path:
         listed.write_text(wanted)
         run([sys.executable, *download(listed, fresh, machine)], DOWNLOAD_S)
         listed.write_text(tools)
+        (fresh / "more.txt").write_text(besides)
         fresh.rename(home)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -53,9 +55,11 @@ def wheelhouse(locks: Path, say: Say = print) -> Path:
 def pins(lock: Path, names: Collection[str] = ()) -> str:
     """The pins of a lock with their hashes, all or those named, one a paragraph. Raises ImageError for one not there.
 
-    Without their markers: the Python that installs them may be another than the one here, and judges for itself.
+    Without those for Windows, and without their markers: the Python that installs them may be another than the one
+    here, and judges for itself.
     """
-    found = {match["name"]: _MARKER.sub(" ", match[0]) for match in _PIN.finditer(lock.read_text())}
+    listed = [match for match in _PIN.finditer(lock.read_text()) if "'win32'" not in match[0]]
+    found = {match["name"]: _MARKER.sub(" ", match[0]) for match in listed}
     missing = [name for name in names if name not in found]
     if missing:
         raise ImageError(f"{lock} does not pin {', '.join(missing)}: `make lock` writes it anew")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from app.settings import Settings
 from scripts.image.commit import CONTENT, read_commit
+from scripts.image.image import LOCKS
+from scripts.image.wheels import pins
 
 ROOT = Path(__file__).parents[2]
 TEXT = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text())
@@ -57,6 +59,14 @@ def test_wheels_are_checked_by_their_hashes_and_come_from_no_network() -> None:
     assert step.count("--require-hashes") == step.count("$install ")
     assert "-r /app.txt" in step
     assert "locks/app.txt" in step
+
+
+def test_the_load_generator_has_its_own_packages_besides() -> None:
+    """From the folder of wheels again, by the pins of a lock that is there."""
+    [step, *_] = arguments("RUN", LINES)
+    assert "-r /wheels/more.txt" in step
+    assert LOCKS.keys() == {"task-api", "task-load"}
+    assert "locust==" in pins(ROOT / "locks" / LOCKS["task-load"])
 
 
 def test_what_is_copied_is_what_counts_as_content() -> None:

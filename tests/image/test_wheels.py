@@ -17,8 +17,9 @@ def test_every_pin_comes_with_its_hashes_and_without_its_marker() -> None:
     """A marker would be judged by the Python that fetches, not by the one that installs."""
     lock = (LOCKS / "app.txt").read_text()
     found = pins(LOCKS / "app.txt")
-    assert re.findall(r"^\S+==\S+", lock, re.MULTILINE) == re.findall(r"^\S+==\S+", found, re.MULTILINE)
-    assert lock.count("--hash=") == found.count("--hash=")
+    kept = [line for line in re.findall(r"^\S+==.*", lock, re.MULTILINE) if "win32" not in line]
+    assert [line.split()[0] for line in kept] == re.findall(r"^\S+==\S+", found, re.MULTILINE)
+    assert len(kept) == len(re.findall(r"^\S+==\S+ +\\\n    --hash=sha256:", found, re.MULTILINE))
     assert ";" in lock
     assert ";" not in found
 
