@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pulumi
 import pulumi_aws as aws
+from pulumi import Output
 
 from infra.config.base import Region
 from infra.config.platform import Platform
@@ -12,8 +15,9 @@ from infra.config.platform import Platform
 class Site:
     """One environment's names and provider; every component takes it first."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, secret: Callable[[str], Output[str]]) -> None:
         self.platform = platform
+        self.secret = secret  # the stack's secret of that name
         self.region: Region = platform.region
         self.account = platform.account
         self.prefix = f"{platform.name}-{platform.profile}"
@@ -49,11 +53,12 @@ class Component(pulumi.ComponentResource):
     def __init__(self, kind: str, site: Site) -> None:
         super().__init__(f"primetrade:{kind}", kind.lower(), None, pulumi.ResourceOptions(providers=[site.provider]))
         self.site = site
+        self.kind = kind.lower()
 
     def child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options of what can be made again."""
         return pulumi.ResourceOptions(parent=self, depends_on=[*depends_on])
 
-    def kept(self) -> pulumi.ResourceOptions:
+    def kept(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options of what holds data: protected where the environment keeps its data."""
-        return pulumi.ResourceOptions(parent=self, protect=self.site.platform.keeps_data)
+        return pulumi.ResourceOptions(parent=self, protect=self.site.platform.keeps_data, depends_on=[*depends_on])

@@ -60,3 +60,5 @@ class Database(Strict, frozen=True):
             raise ValueError("backup_days: RDS makes replicas only of a database with backups; give 1 or more")
         if self.replica_of and self.replicas:
             raise ValueError("replicas: of a replica are not made here; take 0 until it is promoted")
+        if self.replica_of and self.proxy:
+            raise ValueError("proxy: reads a secret that a replica does not have; take false until it is promoted")

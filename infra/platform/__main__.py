@@ -5,5 +5,7 @@ import pulumi
 from infra.platform.program import build
 from infra.stackfile import KEY, platform_of
 
-_, _, name = KEY.partition(":")
-build(platform_of(pulumi.Config().require_object(name)))
+config = pulumi.Config()
+outputs = build(platform_of(config.require_object(KEY.partition(":")[2])), config.require_secret)
+for name, value in outputs._asdict().items():
+    pulumi.export(name, value)

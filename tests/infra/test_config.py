@@ -129,11 +129,11 @@ def test_the_schema_for_editors_is_fresh() -> None:
         ("database: {deletion_protection: false}", "database.deletion_protection: false is not for prod"),
         ("database: {replicas: 9}", "database.replicas: expected a whole number <= 5, found '9'"),
         (
-            "database: {replicas: 0, replica_of: 'arn:aws:rds:us-east-1:111111111111:db:x'}",
+            "database: {replicas: 0, proxy: false, replica_of: 'arn:aws:rds:us-east-1:111111111111:db:x'}",
             "database.replica_of: is in us-east-1 too",
         ),
         (
-            "database: {replica_of: 'arn:aws:rds:eu-west-1:111111111111:db:x'}",
+            "database: {proxy: false, replica_of: 'arn:aws:rds:eu-west-1:111111111111:db:x'}",
             "database.replicas: of a replica are not",
         ),
         ("cache: {replicas: 0}", "cache.replicas: 0 is not for prod"),

@@ -1,0 +1,183 @@
+"""PostgreSQL on RDS: a primary with its standby, its replicas, and the secret of their owner."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import pulumi_aws as aws
+from pulumi import Output
+
+from infra.components.groups import group, let_in
+from infra.components.iam import assumed_by
+from infra.components.keys import Keys
+from infra.components.network import Network
+from infra.components.site import Component, Site
+from infra.components.storage import limit_gb
+
+PORT: Final = 5432
+NAME: Final = "primetrade"  # of the database and of its owner
+PARAMETERS: Final = {
+    "rds.force_ssl": "1",
+    "log_min_duration_statement": "1000",  # ms
+    "log_lock_waits": "1",
+    "idle_in_transaction_session_timeout": "60000",  # ms; one forgotten transaction holds back every vacuum
+}
+SECRET: Final = "databasePassword"  # noqa: S105 - the name of the stack's secret
+LOGS: Final = ("postgresql", "upgrade")
+INSIGHT_DAYS: Final = {"standard": 7, "advanced": 465}  # what Database Insights wants for each
+MONITORING: Final = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+
+
+class Database(Component):
+    """`host` takes reads and writes, `readers` take reads; `clients` is the security group that may come to either.
+
+    `secret` is the ARN of the owner's name and password in Secrets Manager; None where this follows another region.
+    """
+
+    def __init__(self, site: Site, keys: Keys, network: Network) -> None:
+        super().__init__("Database", site)
+        self.config = site.platform.database
+        self.keys, self.network = keys, network
+        self.managed = self.config.password == "managed"  # noqa: S105 - a way, not a password
+        self.clients = group(self, network, "database-clients", "May connect to the database")
+        self.group = group(self, network, "database", "The database")
+        let_in(self, self.group, self.clients, PORT)
+        self.common = self._common()
+        self.primary = self._primary()
+        self.host = self.primary.address
+        self.readers = [self._replica(number).address for number in range(1, self.config.replicas + 1)]
+        self.secret = self._secret()
+        self.register_outputs({"host": self.host, "readers": self.readers})
+
+    def _common(self) -> dict[str, Any]:
+        """What the primary and its replicas have in common."""
+        config = self.config
+        watched = {"monitoring_interval": config.monitoring_s, "monitoring_role_arn": self._monitor()}
+        return {
+            "instance_class": config.instance,
+            "storage_type": "gp3",
+            "storage_encrypted": True,
+            "max_allocated_storage": limit_gb(config.storage_gb, config.data_gb),
+            "publicly_accessible": False,
+            "vpc_security_group_ids": [self.group],
+            "parameter_group_name": self._parameters(),
+            "iam_database_authentication_enabled": True,
+            "ca_cert_identifier": "rds-ca-rsa2048-g1",
+            "auto_minor_version_upgrade": True,
+            "maintenance_window": config.maintenance_window,
+            "deletion_protection": config.deletion_protection,
+            "copy_tags_to_snapshot": True,
+            "enabled_cloudwatch_logs_exports": list(LOGS),
+            "database_insights_mode": config.insights,
+            "performance_insights_enabled": True,
+            "performance_insights_retention_period": INSIGHT_DAYS[config.insights],
+            "performance_insights_kms_key_id": self.keys.data,
+            **(watched if config.monitoring_s else {}),
+        }
+
+    def _parameters(self) -> Output[str]:
+        """By family in its name, so that the next major version finds its own before the old one goes."""
+        family = f"postgres{self.config.version}"
+        values = [
+            aws.rds.ParameterGroupParameterArgs(name=key, value=value, apply_method="pending-reboot")
+            for key, value in PARAMETERS.items()
+        ]
+        return aws.rds.ParameterGroup(
+            self.site.name("database", family), family=family, parameters=values, opts=self.child()
+        ).name
+
+    def _monitor(self) -> Output[str] | None:
+        if not self.config.monitoring_s:
+            return None
+        name = self.site.name("database", "monitoring")
+        trust = assumed_by("monitoring.rds.amazonaws.com", self.site.account)
+        role = aws.iam.Role(name, assume_role_policy=trust, opts=self.child())
+        aws.iam.RolePolicyAttachment(f"{name}-may", role=role.name, policy_arn=MONITORING, opts=self.child())
+        return role.arn
+
+    def _logs(self, identifier: str) -> list[aws.cloudwatch.LogGroup]:
+        """Made before RDS makes them, which would keep them for ever."""
+        return [
+            aws.cloudwatch.LogGroup(
+                f"{identifier}-{kind}",
+                name=f"/aws/rds/instance/{identifier}/{kind}",
+                retention_in_days=self.site.platform.log_days,
+                kms_key_id=self.keys.logs,
+                opts=self.child(),
+            )
+            for kind in LOGS
+        ]
+
+    def _primary(self) -> aws.rds.Instance:
+        name, config = self.site.name("database"), self.config
+        subnets = aws.rds.SubnetGroup(
+            f"{name}-subnets", subnet_ids=list(self.network.subnets["isolated"].values()), opts=self.child()
+        )
+        return aws.rds.Instance(
+            name,
+            identifier=name,  # the second region's file names it
+            db_subnet_group_name=subnets.name,
+            kms_key_id=self.keys.data,
+            multi_az=config.multi_az,
+            backup_retention_period=config.backup_days,
+            backup_window=config.backup_window,
+            delete_automated_backups=not self.site.platform.keeps_data,
+            skip_final_snapshot=not self.site.platform.keeps_data,
+            final_snapshot_identifier=f"{name}-final" if self.site.platform.keeps_data else None,
+            tags={"Name": name},
+            opts=self.kept(*self._logs(name)),
+            **self.common,
+            **({"replicate_source_db": config.replica_of} if config.replica_of else self._new()),
+        )
+
+    def _new(self) -> dict[str, Any]:
+        return {
+            "engine": "postgres",
+            "engine_version": self.config.version,
+            "allocated_storage": self.config.storage_gb,
+            "db_name": NAME,
+            "username": NAME,
+            **self._password(),
+        }
+
+    def _password(self) -> dict[str, Any]:
+        if self.managed:
+            return {"manage_master_user_password": True, "master_user_secret_kms_key_id": self.keys.data}
+        return {"password_wo": self.site.secret(SECRET), "password_wo_version": self.config.password_version}
+
+    def _replica(self, number: int) -> aws.rds.Instance:
+        name = self.site.name("database", "replica", str(number))
+        return aws.rds.Instance(
+            name,
+            identifier=name,
+            replicate_source_db=self.primary.identifier,
+            skip_final_snapshot=True,  # it holds nothing of its own
+            tags={"Name": name},
+            opts=self.child(*self._logs(name)),
+            **self.common,
+        )
+
+    def _secret(self) -> Output[str] | None:
+        if self.config.replica_of:
+            return None
+        if self.managed:
+            return self.primary.master_user_secrets[0].secret_arn
+        name = self.site.name("database", "secret")
+        secret = aws.secretsmanager.Secret(
+            name, description="PostgreSQL's owner", kms_key_id=self.keys.data, opts=self.child()
+        )
+        words = self.site.secret(SECRET).apply(login)
+        aws.secretsmanager.SecretVersion(
+            f"{name}-value",
+            secret_id=secret.id,
+            secret_string_wo=words,
+            secret_string_wo_version=self.config.password_version,
+            opts=self.child(),
+        )
+        return secret.arn
+
+
+def login(password: str) -> str:
+    """The text of the secret, in the form that RDS Proxy reads."""
+    return json.dumps({"username": NAME, "password": password})

@@ -1,0 +1,63 @@
+"""RDS Proxy: pools connections to the database and holds them through a failover."""
+
+from __future__ import annotations
+
+import pulumi_aws as aws
+from pulumi import Output
+
+from infra.components.database import PORT, Database
+from infra.components.groups import group, let_in, let_out
+from infra.components.iam import allow, assumed_by, policy
+from infra.components.keys import Keys
+from infra.components.network import Network
+from infra.components.site import Component, Site
+
+
+class Proxy(Component):
+    """`host` takes what the database's own takes, from the same clients."""
+
+    def __init__(self, site: Site, keys: Keys, network: Network, database: Database) -> None:
+        super().__init__("Proxy", site)
+        assert database.secret is not None  # the configuration refuses a proxy of what has none
+        own = group(self, network, "proxy", "The database's proxy")
+        let_in(self, own, database.clients, PORT)
+        let_out(self, own, database.group, PORT, "database")
+        let_in(self, database.group, own, PORT, "proxy")
+        proxy = aws.rds.Proxy(
+            site.name("proxy"),
+            engine_family="POSTGRESQL",
+            auths=[aws.rds.ProxyAuthArgs(auth_scheme="SECRETS", iam_auth="DISABLED", secret_arn=database.secret)],
+            require_tls=True,
+            role_arn=self._reader(keys.data, database.secret),
+            vpc_security_group_ids=[own],
+            vpc_subnet_ids=list(network.subnets["isolated"].values()),
+            tags={"Name": site.name("proxy")},
+            opts=self.child(),
+        )
+        pool = aws.rds.ProxyDefaultTargetGroup(site.name("proxy", "pool"), db_proxy_name=proxy.name, opts=self.child())
+        aws.rds.ProxyTarget(
+            site.name("proxy", "target"),
+            db_proxy_name=proxy.name,
+            target_group_name=pool.name,
+            db_instance_identifier=database.primary.identifier,
+            opts=self.child(),
+        )
+        self.host = proxy.endpoint
+        self.register_outputs({"host": self.host})
+
+    def _reader(self, key: Output[str], secret: Output[str]) -> Output[str]:
+        name = self.site.name("proxy", "role")
+        role = aws.iam.Role(
+            name, assume_role_policy=assumed_by("rds.amazonaws.com", self.site.account), opts=self.child()
+        )
+        may = Output.all(key, secret, self.site.region).apply(lambda each: may_read(*each))
+        aws.iam.RolePolicy(f"{name}-may", role=role.id, policy=may, opts=self.child())
+        return role.arn
+
+
+def may_read(key: str, secret: str, region: str) -> str:
+    """A policy that reads one secret, and uses its key by way of Secrets Manager only."""
+    via = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
+    return policy(
+        allow(["secretsmanager:GetSecretValue"], [secret]), {**allow(["kms:Decrypt"], [key]), "Condition": via}
+    )

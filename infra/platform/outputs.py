@@ -1,0 +1,20 @@
+"""What the platform tells the programs after it, and the people who run them: a contract, tested on every stack."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pulumi import Input
+
+
+class Outputs(NamedTuple):
+    """Each is exported under its name; behind it stands who reads it."""
+
+    region: str  # the addons program
+    vpc: Input[str]  # the addons program: the load balancer controller
+    private_subnets: list[Input[str]]  # the addons program: nodes
+    database_host: Input[str]  # the chart's Secret, in DATABASE_URL
+    database_readers: list[Input[str]]  # as above
+    database_secret: Input[str] | None  # external-secrets, for DATABASE_URL
+    database_clients: Input[str]  # the group of nodes and pods that connect
+    database_arn: Input[str]  # the second region's database.replica_of
