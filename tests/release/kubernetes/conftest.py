@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.cluster.state import default_home, kubeconfig
 from scripts.release.kubernetes.client import Api
+from tests.cluster.conftest import cluster  # noqa: F401 - a fixture
 from tests.release.kubernetes.apiserver import Server, serving
 
 
@@ -52,7 +52,7 @@ def twin_api(server: Server, kubeconfig_for: Callable[..., str]) -> Api:
 def credentials(request: pytest.FixtureRequest) -> str:
     """A kubeconfig for the twin, and the one of the real API server."""
     if request.param == "cluster":
-        return str(kubeconfig(default_home()))
+        return str(request.getfixturevalue("cluster"))
     return str(request.getfixturevalue("kubeconfig_for")(request.getfixturevalue("server").url))
 
 

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from scripts.cluster.state import default_home, kubeconfig
 from scripts.release import engine
 from scripts.release.engine import Caller
 from scripts.release.errors import Fenced, ReleaseError
@@ -48,9 +47,9 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 
 
 @pytest.fixture
-def credentials() -> str:
+def credentials(cluster: Path) -> str:
     """The kubeconfig of the real API server, past the proxy."""
-    return str(kubeconfig(default_home()))
+    return str(cluster)
 
 
 @pytest.fixture
