@@ -52,6 +52,15 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> str:
     return images.load(home, archive)[0]
 
 
+def digest(image: str) -> str:
+    """The same image by its digest, which the node then knows it by, too."""
+    home = CLUSTER.parent
+    listed = images._ctr(home, ["images", "list", f"name=={image}"], 20).splitlines()[1].split()
+    found = f"{image.rpartition(':')[0]}@{next(word for word in listed if word.startswith('sha256:'))}"
+    images._ctr(home, ["images", "tag", "--force", image, found], 20)
+    return found
+
+
 class Live:
     """Both slots of a foreign application, and the router in front of them."""
 
@@ -70,9 +79,15 @@ class Live:
         self.edge = self._edge(driver)
 
     def helm(self, name: str, chart: str, values: dict[str, object]) -> None:
+        self.run(install_words(name, str(HELM / chart)), json.dumps(values))
+
+    def run(self, words: list[str], given: str = "") -> str:
+        """Helm's output. Raises AssertionError with what it said."""
         place = [f"--namespace={self.place.namespace}", f"--kubeconfig={CLUSTER}"]
-        argv = [str(tool("helm")), *install_words(name, str(HELM / chart)), *place]
-        subprocess.run(argv, input=json.dumps(values), text=True, capture_output=True, timeout=60, check=True)
+        argv = [str(tool("helm")), *words, *place]
+        done = subprocess.run(argv, input=given, text=True, capture_output=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def _edge(self, driver: str) -> str:
         """The Gateway is shared, so that users name their host."""
@@ -205,3 +220,18 @@ def test_a_slot_whose_pods_are_gone_gets_no_user(live: Live) -> None:
         assert {"green"} == live.slots(users)
 
     assert [] == users.failed
+
+
+@pytest.mark.parametrize("live", ["service"], indirect=True)
+def test_the_tests_of_the_charts_pass_as_pods(live: Live) -> None:
+    """In a namespace that lets in restricted pods only; a slot that nobody may reach fails its test."""
+    by_digest = digest(live.image)
+    live.helm("shop", "router", {**VALUES["service"], "tests": {"enabled": True, "image": by_digest}})
+
+    for release in ("shop", "shop-blue", "shop-green"):
+        assert "Phase:          Succeeded" in live.run(["test", release, "--timeout=60s"])
+    live.api.merge_patch(
+        f"/api/v1/namespaces/{live.place.namespace}/services/shop", {"spec": {"selector": {"slot": "red"}}}
+    )
+    with pytest.raises(AssertionError, match="failed"):
+        live.run(["test", "shop", "--timeout=60s"])
