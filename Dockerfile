@@ -40,13 +40,14 @@ EXPOSE 8080 9090
 # Exec form: gunicorn is process 1 and gets the signals. Its settings (keep-alive 75 s, ...) are app/gunicorn_conf.py.
 CMD ["python3", "-m", "gunicorn", "--config", "app/gunicorn_conf.py"]
 
+ARG TITLE=task-api
 ARG VERSION=dev
 ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 ARG SOURCE=primetrade
 ARG BASE
 ENV APP_VERSION=${VERSION}
-LABEL org.opencontainers.image.title="task-api" \
+LABEL org.opencontainers.image.title="${TITLE}" \
       org.opencontainers.image.description="The task service of Primetrade.ai" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \

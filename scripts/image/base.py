@@ -11,11 +11,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.image.daemon import Say, daemon, find, run
+from scripts.image.daemon import Say, alone, daemon, find, run
 from scripts.tools import cache
 
 SUITE = "bookworm"
-PACKAGES = ("python3", "ca-certificates")
+PACKAGES = ("python3", "ca-certificates", "usr-is-merged")  # the last instead of usrmerge, which needs a whole Perl
 COMPILERS = ("gcc", "libc6-dev", "python3-dev")  # for what comes without a wheel
 BOOTSTRAP_S = 600.0
 IMPORT_S = 300.0
@@ -27,6 +27,7 @@ COMPILE = "python3 -m compileall -q -f --invalidation-mode unchecked-hash"
 RECIPE = (
     "--variant=minbase",
     "--mode=root",
+    "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
     "--dpkgopt=path-exclude=/usr/share/man/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
     "--dpkgopt=path-exclude=/usr/share/doc/*",
@@ -70,17 +71,18 @@ def _archive(packages: Sequence[str], say: Say) -> Path:
     """The root file system as a tar, kept in the cache under the recipe's digest; delete it for newer packages."""
     key = hashlib.sha256("\n".join((SUITE, *packages, *RECIPE)).encode()).hexdigest()[:12]
     archive = cache() / f"docker/base-{key}.tar"
-    if archive.exists():
-        return archive
-    say(f"making a base image from Debian's packages ({', '.join(packages)}): about half a minute")
     archive.parent.mkdir(parents=True, exist_ok=True)
-    fresh = archive.with_suffix(f".{os.getpid()}.tar")
+    with alone(archive.with_suffix(".lock"), say):
+        if not archive.exists():
+            say(f"making a base image from Debian's packages ({', '.join(packages)}): about half a minute")
+            _bootstrap(packages, archive)
+    return archive
+
+
+def _bootstrap(packages: Sequence[str], archive: Path) -> None:
+    fresh = archive.with_suffix(".new.tar")
     # Of a whole day, later than any package, so that two bases of the same packages are the same.
     epoch = str(int(time.time()) // _DAY * _DAY)
     words = ["--quiet", *RECIPE, f"--include={','.join(packages)}", SUITE, str(fresh)]
-    try:
-        run([find("mmdebstrap", "mmdebstrap"), *words], BOOTSTRAP_S, {**os.environ, "SOURCE_DATE_EPOCH": epoch})
-        fresh.replace(archive)
-    finally:
-        fresh.unlink(missing_ok=True)
-    return archive
+    run([find("mmdebstrap", "mmdebstrap"), *words], BOOTSTRAP_S, {**os.environ, "SOURCE_DATE_EPOCH": epoch})
+    fresh.replace(archive)

@@ -77,13 +77,13 @@ def daemon(say: Say = print) -> Iterator[Docker]:
             return
         home = cache() / "docker"
         home.mkdir(parents=True, exist_ok=True)
-        with _alone(home / "lock", say), _started(home, run_folder) as docker:
+        with alone(home / "lock", say), _started(home, run_folder) as docker:
             yield docker
 
 
 @contextmanager
-def _alone(path: Path, say: Say) -> Iterator[None]:
-    """A data root belongs to one daemon at a time; the kernel drops the lock of a killed command."""
+def alone(path: Path, say: Say) -> Iterator[None]:
+    """One command at a time holds the lock `path`; the kernel drops that of a killed one."""
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ import msgspec
 from scripts.image.base import base, builder
 from scripts.image.commit import read_commit
 from scripts.image.contents import read_image
-from scripts.image.daemon import Say
+from scripts.image.daemon import Say, alone
 from scripts.image.docker import build
 from scripts.image.sbom import bill
 from scripts.image.wheels import wheelhouse
@@ -38,33 +38,31 @@ def make(  # noqa: PLR0913 - the first two are all that most need
 ) -> Made:
     """Build an image of LOCKS from the clone at `root` into the folder `out`; two builds of one commit give one digest.
 
-    The tag is the commit's, "-dirty" behind it where a file is not as committed. `fresh` runs every step
-    again. Raises ImageError.
+    The tag is the commit's, "-dirty" behind it where a file is not as committed. `fresh` runs every step again.
+    Raises ImageError.
     """
     began = time.monotonic()
     commit = read_commit(root)
     tag = tag or commit.version
-    lay_wheels(root, LOCKS[name], say)
     repository = f"{PREFIX}/{name}"
     args = {
         "BASE": base(say),
         "BUILDER": builder(say),
+        "TITLE": name,
         "VERSION": tag,
         "REVISION": commit.version,
         "CREATED": commit.created,
     }
     archive = out / f"{name}.tar"
-    say(f"building {repository}:{tag}")
-    digest = build(root, f"{repository}:{tag}", archive, args=args, epoch=commit.time, fresh=fresh, say=say)
+    wheels = root / ".local/image/wheels"  # where the Dockerfile reads them
+    wheels.parent.mkdir(parents=True, exist_ok=True)
+    with alone(wheels.with_suffix(".lock"), say):
+        shutil.rmtree(wheels, ignore_errors=True)
+        shutil.copytree(wheelhouse(root / "locks", LOCKS[name], say), wheels)
+        say(f"building {repository}:{tag}")
+        digest = build(root, f"{repository}:{tag}", archive, args=args, epoch=commit.time, fresh=fresh, say=say)
     image = read_image(archive)
     sbom = out / "sbom.cdx.json"
     sbom.write_text(bill(image, name, tag))
     (out / "digest").write_text(f"{digest}\n")
     return Made(repository, tag, digest, image.packed_bytes, round(time.monotonic() - began, 1), archive, sbom)
-
-
-def lay_wheels(root: Path, more: str = "", say: Say = print) -> None:
-    """Put the wheels where the Dockerfile reads them."""
-    target = root / ".local/image/wheels"
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(wheelhouse(root / "locks", more, say), target)
