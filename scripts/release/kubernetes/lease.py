@@ -174,12 +174,12 @@ class Lease:
 
     def _written(self, body: Object) -> Object | None:
         """The Lease as written; None where somebody else was faster."""
-        try:
-            if "resourceVersion" in body["metadata"]:
+        with suppress(Conflict):
+            if "resourceVersion" not in body["metadata"]:
+                return self.api.create(self._all, body)
+            with suppress(Missing):  # deleted since it was read
                 return self.api.replace(self.path, body)
-            return self.api.create(self._all, body)
-        except (Conflict, Missing):
-            return None
+        return None
 
     def _body(self, found: Object | None, fence: int, holder: Holder | None = None) -> Object:
         """The Lease with a number and a holder, or none."""
@@ -212,7 +212,7 @@ class Lease:
     def _alive(self, found: Object) -> bool:
         if not _spec(found).get("holderIdentity") or process.ended(_notes(found).get(PROCESS, "")):
             return False
-        return self._silence(found) <= self._limit(found)
+        return abs(self._silence(found)) <= self._limit(found)  # a server's clock may be set back by hours
 
     def _refusal(self, found: Object) -> Locked:
         heard = f"It was heard of {max(0, self._silence(found)):.0f} s ago"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from scripts.release.errors import Fenced, Locked, NeedsPerson
 from scripts.release.journal import Holder
 from scripts.release.kubernetes import lease as leases
 from scripts.release.kubernetes import process
-from scripts.release.kubernetes.client import Api
+from scripts.release.kubernetes.client import Api, Missing
 from scripts.release.kubernetes.lease import Lease
 from tests.local.traffic import until
 from tests.release.kubernetes.apiserver import Server
@@ -31,7 +32,7 @@ SECOND = """
 import os, sys
 from scripts.release.errors import Fenced
 from scripts.release.journal import Holder
-from scripts.release.kubernetes.client import Api
+from scripts.release.kubernetes.client import Api, Missing
 from scripts.release.kubernetes.lease import Lease
 
 lease = Lease(Api.connect("", sys.argv[1]), sys.argv[2], "shop")
@@ -145,6 +146,12 @@ def test_a_silent_holder_on_another_machine_makes_way(lease: Lease, other: Lease
     assert other.holder() is None
 
 
+def test_a_namespace_that_is_not_there_is_one_clear_error(server: Server, twin_api: Api) -> None:
+    server.fault("POST", 404, message='namespaces "nowhere" not found')
+    with pytest.raises(Missing, match=r'namespaces "nowhere" not found'), Lease(twin_api, "nowhere", "a").hold(ANN, 0):
+        pass
+
+
 @pytest.mark.parametrize("ahead", [-7200, 7200])
 def test_no_clock_of_a_deployer_counts(server: Server, twin_api: Api, ahead: float) -> None:
     """The machine's clock is hours off the server's: a live holder stays one, a silent one does not."""
@@ -157,7 +164,7 @@ def test_no_clock_of_a_deployer_counts(server: Server, twin_api: Api, ahead: flo
         server.ahead += 34
         with pytest.raises(Locked), other.hold(BOB, 0):
             pass
-        server.ahead += 3
+        server.ahead += 3 if ahead > 0 else -7200  # it is set back
         with other.hold(BOB, 0):
             pass
 
@@ -290,7 +297,8 @@ def test_of_two_that_take_it_at_once_one_gets_it(api: Api, namespace: str) -> No
 
 def test_a_lease_of_another_program_is_left_alone(lease: Lease) -> None:
     """It is known by the fields that every Lease has."""
-    spec = {"holderIdentity": "controller-7", "renewTime": "2999-01-01T00:00:00.000000Z", "leaseDurationSeconds": 15}
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
+    spec = {"holderIdentity": "controller-7", "renewTime": now, "leaseDurationSeconds": 3600}
     lease.api.create(lease.path.rpartition("/")[0], {"metadata": {"name": "shop-rollout"}, "spec": spec})
     with pytest.raises(Locked, match="controller-7 holds"), lease.hold(ANN, 0):
         pass
