@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from scripts.cluster.addresses import BRIDGE, NODE_IP
+from scripts.cluster.addresses import BRIDGE, EVERY_RANGE, NODE_IP
 from scripts.cluster.errors import ClusterError
 from scripts.cluster.node import NETWORK
 from scripts.cluster.packages import find, program
@@ -35,8 +35,13 @@ _OWN_CHAIN = re.compile(r"(KUBE-|CNI-)")
 
 
 def prepare() -> None:
-    """Give the machine the node's address; a second time changes nothing. Raises ClusterError."""
+    """Give the machine the node's address, and keep the cluster's addresses on it. Raises ClusterError.
+
+    A Service's address for which kube-proxy has no rule at the moment must not leave by the default route: a proxy out
+    there answered such requests with 404.
+    """
     _run("ip", "address", "replace", f"{NODE_IP}/32", "dev", "lo")
+    _run("ip", "route", "replace", EVERY_RANGE, "dev", "lo", "src", NODE_IP)
 
 
 def sysctls() -> dict[str, str]:
@@ -64,6 +69,8 @@ def traces(home: Path) -> list[str]:
     found += [f"interface {name}" for name in _interfaces()]
     if _has_address():
         found.append(f"address {NODE_IP} on lo")
+    if _has_route():
+        found.append(f"route {EVERY_RANGE}")
     for tables in ("iptables", "ip6tables"):
         found += [f"{tables} chain {table}/{chain}" for table, chain in _own_chains(_save(tables))]
     return found + [f"cgroup {folder}" for folder in _cgroups()]
@@ -150,10 +157,16 @@ def _has_address() -> bool:
     return f" {NODE_IP}/32 " in _run("ip", "-oneline", "address", "show", "dev", "lo")
 
 
+def _has_route() -> bool:
+    return bool(_run("ip", "route", "show", EVERY_RANGE).strip())
+
+
 def _remove_interfaces() -> None:
     for name in _interfaces():
         with suppress(ClusterError):  # a pod's end may go with its namespace, meanwhile
             _run("ip", "link", "delete", name)
+    if _has_route():
+        _run("ip", "route", "delete", EVERY_RANGE)
     if _has_address():
         _run("ip", "address", "delete", f"{NODE_IP}/32", "dev", "lo")
 

@@ -62,9 +62,13 @@ def containers(place: Sandbox) -> set[tuple[str, str]]:
     }
 
 
-def answer(place: Sandbox) -> str:
-    """What the Service says to a new connection from the node."""
-    address = place.get("service", "blue")["spec"]["clusterIP"]
+def address_of(place: Sandbox) -> str:
+    """The Service's."""
+    return str(place.get("service", "blue")["spec"]["clusterIP"])
+
+
+def answer(address: str) -> str:
+    """What a Service says to a new connection from the node."""
     argv = ["curl", "--silent", "--max-time", "2", f"http://{address}/"]
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
@@ -89,15 +93,15 @@ def test_a_killed_part_is_noticed_and_brought_back(home: Path, place: Sandbox, n
     up(home, print)
     assert {name} == {each for each, pid in pids(home).items() if before[each] != pid}
     assert status(home).running
-    assert "blue" == eventually(lambda: answer(place))
+    assert "blue" == eventually(lambda: answer(address_of(place)))
     assert there == containers(place)
 
 
 def test_the_whole_control_plane_restarts_under_running_pods(home: Path, place: Sandbox) -> None:
     """Their Service answers while there is none, and no container is another afterwards."""
-    there, before = containers(place), pids(home)
+    there, before, address = containers(place), pids(home), address_of(place)
     kill(before[name] for name in CONTROL_PLANE)
-    assert "blue" == answer(place)
+    assert "blue" == answer(address)
     up(home, print)
     place.ready("blue")
     assert there == containers(place)
@@ -112,6 +116,12 @@ def test_what_a_killed_command_did_not_write_down_is_replaced(home: Path, place:
     assert not psutil.pid_exists(state.processes["containerd"].pid)
     place.ready("blue")
     assert there == containers(place)
+
+
+def test_an_address_without_a_service_is_answered_by_nobody(home: Path) -> None:
+    """It ends on this machine: beyond it, a stranger may answer."""
+    argv = ["curl", "--silent", "--max-time", "2", "http://198.19.200.200/"]
+    assert "" == subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
 
 def test_an_image_is_on_the_node_once_it_was_loaded(home: Path, place: Sandbox) -> None:
@@ -158,6 +168,7 @@ def on_the_machine(home: Path) -> dict[str, list[str]]:
         "processes": [str(process.pid) for process in marked(home)],
         "mounts": [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(home) in line],
         "interfaces": [line for line in lines("ip", "-brief", "link") if re.match(rf"veth|{BRIDGE}", line)],
+        "routes": [line for line in lines("ip", "route") if line.startswith("198.1")],
         "addresses": [line for line in lines("ip", "-brief", "address") if "198.1" in line],
         "rules": [line for line in rules if re.search(r"KUBE-|CNI-", line)],
         "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob("**/kubepods*")],
@@ -180,7 +191,7 @@ def test_down_leaves_nothing_and_up_brings_everything_back(home: Path, place: Sa
     down(home, print)
     up(home, print)
     assert settings == machine.sysctls()
-    assert "blue" == eventually(lambda: answer(place))
+    assert "blue" == eventually(lambda: answer(address_of(place)))
 
 
 @pytest.mark.parametrize("said", ["etcd: started", "kube-apiserver: started", "kubelet: started", "add-ons ..."])
