@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import pulumi_aws as aws
@@ -12,6 +11,7 @@ from infra.components.groups import group, let_in
 from infra.components.iam import assumed_by
 from infra.components.keys import Keys
 from infra.components.network import Network
+from infra.components.secret import login_of, secret
 from infra.components.site import Component, Site
 from infra.components.storage import limit_gb
 
@@ -163,21 +163,5 @@ class Database(Component):
             return None
         if self.managed:
             return self.primary.master_user_secrets[0].secret_arn
-        name = self.site.name("database", "secret")
-        secret = aws.secretsmanager.Secret(
-            name, description="PostgreSQL's owner", kms_key_id=self.keys.data, opts=self.child()
-        )
-        words = self.site.secret(SECRET).apply(login)
-        aws.secretsmanager.SecretVersion(
-            f"{name}-value",
-            secret_id=secret.id,
-            secret_string_wo=words,
-            secret_string_wo_version=self.config.password_version,
-            opts=self.child(),
-        )
-        return secret.arn
-
-
-def login(password: str) -> str:
-    """The text of the secret, in the form that RDS Proxy reads."""
-    return json.dumps({"username": NAME, "password": password})
+        words = self.site.secret(SECRET).apply(login_of(NAME))
+        return secret(self, "database-secret", self.keys.data, words, self.config.password_version)

@@ -34,7 +34,7 @@ class Platform(Strict, frozen=True):
     region: Annotated[Region, Meta(description="Where it is.")]
     account: Annotated[str, Meta(pattern=r"^\d{12}$", description="The only account it may touch.")]
     owner: Annotated[str, Meta(pattern=r"^[\w.@-]{1,64}$", description="Who answers for it; a tag on everything.")]
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,20}$", description="Begins every name.")] = "primetrade"
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,15}$", description="Begins every name.")] = "primetrade"
     log_days: Annotated[LogDays, Meta(description="How long the services' own logs are kept.")] = 90
     network: Annotated[Network, Meta(description="The VPC.")] = Network()
     database: Annotated[Database, Meta(description="PostgreSQL.")] = Database()

@@ -18,3 +18,6 @@ class Outputs(NamedTuple):
     database_secret: Input[str] | None  # external-secrets, for DATABASE_URL
     database_clients: Input[str]  # the group of nodes and pods that connect
     database_arn: Input[str]  # the second region's database.replica_of
+    cache_host: Input[str]  # the chart's Secret, in REDIS_URL
+    cache_secret: Input[str]  # external-secrets, for REDIS_URL
+    cache_clients: Input[str]  # the group of nodes and pods that connect

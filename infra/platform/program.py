@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pulumi import Output
 
+from infra.components.cache import Cache
 from infra.components.database import Database
 from infra.components.keys import Keys
 from infra.components.network import Network
@@ -22,6 +23,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     network = Network(site, keys)
     database = Database(site, keys, network)
     host = Proxy(site, keys, network, database).host if platform.database.proxy else database.host
+    cache = Cache(site, keys, network)
     return Outputs(
         region=site.region,
         vpc=network.vpc,
@@ -31,4 +33,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
         database_secret=database.secret,
         database_clients=database.clients,
         database_arn=database.primary.arn,
+        cache_host=cache.host,
+        cache_secret=cache.secret,
+        cache_clients=cache.clients,
     )
