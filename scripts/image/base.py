@@ -20,6 +20,7 @@ COMPILERS = ("gcc", "libc6-dev", "python3-dev")  # for what comes without a whee
 BOOTSTRAP_S = 600.0
 IMPORT_S = 300.0
 PULL_S = 600.0
+OLD_DAYS = 30
 _DAY = 86_400
 # Nobody reads a manual in a container. The bytecode of Python's own library is not tied to file times, so that no
 # rewritten time makes each start compile it again.
@@ -76,6 +77,9 @@ def _archive(packages: Sequence[str], say: Say) -> Path:
         if not archive.exists():
             say(f"making a base image from Debian's packages ({', '.join(packages)}): about half a minute")
             _bootstrap(packages, archive)
+        days = (time.time() - archive.stat().st_mtime) / _DAY
+        if days > OLD_DAYS:
+            say(f"the base image's packages are {days:.0f} days old: delete {archive} for today's")
     return archive
 
 

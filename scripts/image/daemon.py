@@ -6,6 +6,7 @@ Where DOCKER_HOST is set (as in CI, where a daemon already runs), that daemon is
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -25,6 +26,13 @@ Say = Callable[[str], object]
 START_S = 60.0
 STOP_S = 30.0
 _POLL_S = 0.05
+_SETTINGS = {
+    "bridge": "none",
+    "iptables": False,
+    "ip6tables": False,
+    "features": {"buildkit": True},
+    "builder": {"gc": {"enabled": True, "defaultKeepStorage": "4GB"}},  # of steps built before
+}
 _TAIL = 15  # lines of a failed command's output that its message shows
 
 
@@ -126,7 +134,7 @@ def _unmount(folder: Path) -> None:
 
 def _command(home: Path, run_folder: Path) -> list[str]:
     settings = run_folder / "daemon.json"  # not the machine's
-    settings.write_text('{"bridge": "none", "iptables": false, "ip6tables": false, "features": {"buildkit": true}}\n')
+    settings.write_text(json.dumps(_SETTINGS))
     return [
         find("setpriv", "util-linux"),
         "--pdeathsig=TERM",  # a killed command leaves no daemon behind
