@@ -105,6 +105,7 @@ def _job(place: Place, component: str, container: Object, pods: int, volumes: Se
             "completions": pods,
             "parallelism": pods,
             "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",  # and so never: a pod that is evicted has failed when it has gone
             "activeDeadlineSeconds": place.limit_s,
             "ttlSecondsAfterFinished": TTL_S,
             "template": {"metadata": {"labels": labels}, "spec": _pod(place, component, container, volumes)},
