@@ -241,11 +241,12 @@ def test_the_renewals_of_a_run_that_lost_its_lease_end(api: Api, namespace: str,
 def test_a_label_put_on_it_by_hand_takes_nothing_from_its_holder(lease: Lease, other: Lease) -> None:
     """And stays, also when the Lease is given back."""
     with lease.hold(ANN, 0) as fence:
-        lease.api.merge_patch(lease.path, {"metadata": {"labels": {"team": "shop"}}})
+        lease.api.merge_patch(lease.path, {"metadata": {"labels": {"team": "shop"}, "annotations": {"ask": "ann"}}})
         lease.confirm(fence)
         lease.api.merge_patch(lease.path, {"metadata": {"labels": {"floor": "3"}}})
     assert other.holder() is None
     assert found(lease)["metadata"]["labels"] == {"team": "shop", "floor": "3"}
+    assert found(lease)["metadata"]["annotations"]["ask"] == "ann"
 
 
 def test_an_act_of_a_number_is_refused_when_a_higher_one_was_seen(lease: Lease, other: Lease) -> None:
