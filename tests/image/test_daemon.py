@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -9,6 +13,8 @@ import pytest
 
 from scripts.image.daemon import daemon, find, run
 from scripts.image.errors import ImageError, MissingProgramError
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_daemon_that_is_named_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +34,35 @@ def test_a_daemon_of_our_own_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         assert docker.run(["network", "ls", "--quiet", "--filter=driver=bridge"], 30) == ""
     assert not Path(folder).exists()
     assert folder not in Path("/proc/self/mounts").read_text()
-    assert not any(folder in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+    assert [] == started_in(folder)
+
+
+@pytest.mark.cluster
+def test_a_killed_command_leaves_no_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel tells dockerd, which ends its containerd; the next command can have the data."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    code = (
+        "from scripts.image.daemon import daemon\nwith daemon() as docker: print(docker.settings, flush=True); input()"
+    )
+    argv = [sys.executable, "-c", code]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as command:
+        assert command.stdout is not None
+        folder = command.stdout.readline().split()[-1]
+        assert started_in(folder)
+        command.kill()
+    deadline = time.monotonic() + 30
+    while started_in(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [] == started_in(folder)
+    with daemon() as docker:
+        assert docker.settings != folder
+    shutil.rmtree(folder)
+
+
+def started_in(folder: str) -> list[str]:
+    """The programs that run with files of this folder."""
+    lines = (process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"]))
+    return [line[0] for line in lines if folder in " ".join(line)]
 
 
 def test_a_missing_program_is_named_with_the_package_that_brings_it() -> None:
