@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -36,21 +34,27 @@ def urls(place: Sandbox) -> dict[str, str]:
     return found
 
 
-def delete(kubectl: Kubectl, pod: str, url: str) -> None:
-    """Delete a pod and wait until its successor is ready and its Service leads to it."""
+def delete(kubectl: Kubectl, pod: str, answers: Callable[[], bool]) -> None:
+    """Delete a pod and wait until its successor is ready and the nodes lead to it."""
     kubectl.run("delete", "pod", pod, "--namespace=data", timeout_s=60)
     kubectl.run("rollout", "status", f"statefulset/{pod.removesuffix('-0')}", "--namespace=data", timeout_s=60)
-    eventually(lambda: listens(url))
+    eventually(answers)
 
 
-def listens(url: str) -> bool:
-    """Whether something takes connections where the URL leads."""
-    place = urlsplit(url)
+def database_answers(url: str) -> bool:
     try:
-        socket.create_connection((place.hostname or "", place.port or 0), timeout=1).close()
-    except OSError:
+        with psycopg.connect(url, connect_timeout=5):
+            return True
+    except psycopg.OperationalError:
         return False
-    return True
+
+
+def cache_answers(url: str) -> bool:
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5) as cache:
+            return bool(cache.ping())
+    except redis.ConnectionError:
+        return False
 
 
 def test_committed_stays(place: Sandbox, urls: dict[str, str]) -> None:
@@ -59,7 +63,7 @@ def test_committed_stays(place: Sandbox, urls: dict[str, str]) -> None:
         connection.execute("CREATE TABLE IF NOT EXISTS kept (text text)")
         connection.execute("INSERT INTO kept VALUES ('committed')")
         assert ("on",) == connection.execute("SHOW fsync").fetchone()
-    delete(place.kubectl, "postgresql-0", urls["DATABASE_URL"])
+    delete(place.kubectl, "postgresql-0", lambda: database_answers(urls["DATABASE_URL"]))
     with psycopg.connect(urls["DATABASE_URL"], connect_timeout=5) as connection:
         assert ("committed",) == connection.execute("SELECT text FROM kept").fetchone()
 
@@ -69,7 +73,7 @@ def test_cache_comes_back_empty(place: Sandbox, urls: dict[str, str]) -> None:
     with redis.Redis.from_url(urls["REDIS_URL"], socket_timeout=5) as cache:
         cache.set("key", "value")
         assert b"value" == cache.get("key")
-    delete(place.kubectl, "valkey-0", urls["REDIS_URL"])
+    delete(place.kubectl, "valkey-0", lambda: cache_answers(urls["REDIS_URL"]))
     with redis.Redis.from_url(urls["REDIS_URL"], socket_timeout=5) as cache:
         assert cache.get("key") is None
 

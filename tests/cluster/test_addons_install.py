@@ -15,11 +15,12 @@ from tests.cluster.sandbox import Sandbox, sandbox
 pytestmark = pytest.mark.cluster
 
 KINDS = (
-    *("namespaces", "serviceaccounts", "configmaps", "secrets", "services", "deployments", "statefulsets"),
-    *("clusterroles", "clusterrolebindings", "roles", "rolebindings", "apiservices", "customresourcedefinitions"),
-    *("persistentvolumes", "persistentvolumeclaims", "gatewayclasses", "gateways", "envoyproxies", "pods"),
+    *("serviceaccounts", "configmaps", "secrets", "services", "deployments", "statefulsets", "pods"),
+    *("roles", "rolebindings", "persistentvolumeclaims", "gateways", "envoyproxies"),
+    *("apiservices", "customresourcedefinitions", "persistentvolumes", "gatewayclasses"),  # of no namespace
 )
 OURS = {"kube-system", "monitoring", "data", "envoy-gateway-system", ""}
+OWNER = "gateway.envoyproxy.io/owning-gateway-namespace"
 
 
 @pytest.fixture
@@ -28,14 +29,20 @@ def place(cluster: Path) -> Iterator[Sandbox]:
         yield made
 
 
-def written(place: Sandbox) -> dict[tuple[str, ...], tuple[str, int | None]]:
+def written(place: Sandbox) -> dict[tuple[str, ...], tuple[str, int | str]]:
     """Every object of ours: which one it is, and which version of what was asked for."""
-    items = place.kubectl.list(",".join(KINDS), "--all-namespaces")
-    named = {(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]): item for item in items}
+    every = [
+        item["metadata"] | {"kind": item["kind"]} for item in place.kubectl.list(",".join(KINDS), "--all-namespaces")
+    ]
     return {
-        key: (item["metadata"]["uid"], item["metadata"].get("generation", item["metadata"]["resourceVersion"]))
-        for key, item in named.items()
-        if key[1] in OURS and not item["metadata"].get("deletionTimestamp")
+        (each["kind"], each.get("namespace", ""), each["name"]): (
+            each["uid"],
+            each.get("generation") or each["resourceVersion"],
+        )
+        for each in every
+        # What Envoy Gateway makes for the Gateways of others stands in its own namespace.
+        if {each.get("namespace", ""), each.get("labels", {}).get(OWNER, "")} <= OURS
+        if "deletionTimestamp" not in each
     }
 
 

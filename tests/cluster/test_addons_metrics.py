@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import urllib3
 
+from scripts.cluster import addons
 from tests.cluster.sandbox import Sandbox, eventually, sandbox
 
 pytestmark = pytest.mark.cluster
@@ -86,5 +87,17 @@ def test_traffic_port_is_asked_on_request(place: Sandbox) -> None:
 
 def test_edge_is_scraped(place: Sandbox) -> None:
     """Prometheus has the numbers of the Gateway's Envoy, under the Gateway's name."""
-    found = query(place, 'up{job="edges", gateway="edge", namespace="envoy-gateway-system"} == 1')
-    assert 1 == len(found)
+    eventually(lambda: query(place, 'up{job="edges", gateway="edge", namespace="envoy-gateway-system"} == 1'))
+
+
+def test_rules(place: Sandbox) -> None:
+    """A rule file that is given to Prometheus is in force, and gone once it is taken away."""
+    rule = {"record": "addons:test", "expr": "vector(7)", "labels": {"namespace": place.namespace}}
+    text = json.dumps({"groups": [{"name": place.namespace, "rules": [rule]}]})
+    addons.rules(place.kubectl.kubeconfig, place.namespace, text)
+    recorded = f'addons:test{{namespace="{place.namespace}"}} == 7'
+    try:
+        eventually(lambda: query(place, recorded), 90)
+    finally:
+        addons.rules(place.kubectl.kubeconfig, place.namespace, None)
+    eventually(lambda: not query(place, recorded), 90)
