@@ -17,7 +17,8 @@ NOUNS = {
     "release": "Blue-green releases: plan, deploy, status, promote, rollback, resume, doctor and more.",
     "load": "Load tests: run, report, profiles.",
     "slo": "Targets: show them, check counts against them.",
-    "infra": "The AWS programs, judged without an account: plan.",
+    "cluster": "A real Kubernetes node on this machine: up, down, status, load-image, kubeconfig.",
+    "infra": "The AWS programs, judged without an account: plan, policy.",
     "db": "Data: migrate, backfill, contract, lint, seed.",
 }
 

@@ -59,7 +59,7 @@ class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
     def of(self, *types: str) -> list[Resource]:
-        """The resources of these types: `of("ec2/vpc")`, or a package as a whole: `of("pulumi:providers")`."""
+        """The resources of these types, by the middle of their names: `of("ec2/vpc", "ec2/subnet")`."""
         return [each for each in self.resources if any(f":{kind}:" in f":{each.type}:" for kind in types)]
 
     @property

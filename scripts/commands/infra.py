@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from infra.errors import ConfigError, InfraError
 from scripts.console import err, say
@@ -56,6 +57,34 @@ def plan(stack: str, diff: bool, write: bool, as_json: bool) -> None:
         _print_difference(golden.read(stack), graph)
     if write:
         say(f"written: {golden.write(graph)}")
+
+
+@command.command()
+@click.argument("stack")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON; progress goes to stderr.")
+@exits(ERRORS)
+def policy(stack: str, as_json: bool) -> None:
+    """Judge what a stack would make: exit code 1 if any rule is broken.
+
+    Example: primetrade infra policy prod
+    """
+    from infra.stackfile import read_stack  # noqa: PLC0415  # `--help` stays fast
+
+    file = read_stack(stack)
+    err.print(f"planning {stack}: the program runs here, nothing is made", markup=False)
+    from infra.plan.run import plan as run  # noqa: PLC0415  # Pulumi's SDK takes seconds
+    from infra.policy.rule import judge  # noqa: PLC0415  # as above
+    from infra.policy.rules import RULES  # noqa: PLC0415  # as above
+
+    findings = judge(run(stack, file), RULES)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(findings)))
+    else:
+        for each in findings:
+            say(f"{each.resource}: {each.words}")
+            say(f"    {each.rule}: {each.why}{f' ({each.control})' if each.control else ''}")
+        say(f"{len(findings)} findings by {len(RULES)} rules")
+    click.get_current_context().exit(Exit.ERROR if findings else Exit.DONE)
 
 
 def _print_tree(graph: Graph) -> None:

@@ -1,0 +1,172 @@
+"""The rules. tests/infra/test_policy.py has a passing and a failing sample of each, and asks them of every stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from infra.plan.graph import HIDDEN, Graph, Json, Resource
+from infra.policy.rule import Rule, common_tags, has, said, wants, where_kept
+
+ANYWHERE: Final = ("0.0.0.0/0", "::/0")
+TAGS: Final = ("project", "environment", "owner", "managed-by")
+SECRET_WORDS: Final = ("password", "token", "secretstring", "privatekey")
+IAM: Final = ("iam/policy", "iam/role", "iam/rolePolicy")
+POLICIES: Final = ("policy", "assumeRolePolicy")
+
+
+def from_anywhere(resource: Resource, graph: Graph) -> Iterator[str]:
+    """Nobody comes from anywhere; the edge will be a network of AWS's own."""
+    for key in ("cidrIpv4", "cidrIpv6"):
+        if resource.inputs.get(key) in ANYWHERE:
+            yield f"{key} is {resource.inputs[key]}; name a security group or a block of our own"
+
+
+def rules_inside(resource: Resource, graph: Graph) -> Iterator[str]:
+    """Rules in a group replace what others add to it, and escape the rule above."""
+    yield from (
+        f"{key} stands in the group; make it a resource of its own"
+        for key in ("ingress", "egress")
+        if key in resource.inputs
+    )
+
+
+def statements(resource: Resource) -> Iterator[dict[str, Json]]:
+    """The statements of every policy among the inputs of a resource."""
+    for key in POLICIES:
+        text = resource.inputs.get(key)
+        if isinstance(text, str) and text.startswith("{"):
+            yield from json.loads(text)["Statement"]
+
+
+def every_action(resource: Resource, graph: Graph) -> Iterator[str]:
+    """No statement allows everything, or everything of a service."""
+    for statement in statements(resource):
+        found = statement.get("Action", ())
+        actions = [found] if isinstance(found, str) else list(found)  # type: ignore[call-overload]
+        wide = [action for action in actions if action == "*" or action.endswith(":*")]
+        if statement.get("Effect") == "Allow" and wide:
+            yield f"allows {', '.join(wide)}; name the actions"
+
+
+def anybody(resource: Resource, graph: Graph) -> Iterator[str]:
+    """No statement allows anybody without a condition."""
+    for statement in statements(resource):
+        principal = statement.get("Principal")
+        if principal in ("*", {"AWS": "*"}) and statement.get("Effect") == "Allow" and not statement.get("Condition"):
+            yield "allows anybody; name who, or a condition"
+
+
+def owned(resource: Resource, graph: Graph) -> Iterator[str]:
+    """Made by a provider that puts the common tags on, and none of them overridden."""
+    provider = next((each for each in graph.of("pulumi:providers") if each.name == resource.provider), None)
+    if provider is None:
+        yield "is made by no provider of the program; account and region are whatever the shell has"
+        return
+    common = common_tags(provider)
+    yield from (f"has no tag {tag}; give it to {provider.name}" for tag in TAGS if tag not in common)
+    own = resource.inputs.get("tags")
+    yield from (f"overrides the tag {tag}; leave it out" for tag in TAGS if isinstance(own, dict) and tag in own)
+
+
+def protected(resource: Resource, graph: Graph) -> Iterator[str]:
+    """Pulumi itself refuses to delete it; what follows another resource has nothing of its own."""
+    if not resource.protect and not _follows(resource, graph):
+        yield "is not protected; make it with Component.kept()"
+
+
+def backed_up(resource: Resource, graph: Graph) -> Iterator[str]:
+    """A week of backups or more, that outlive the instance, and a last snapshot."""
+    if _follows(resource, graph):
+        return
+    days = resource.inputs.get("backupRetentionPeriod")
+    if not isinstance(days, int) or days < 7:
+        yield f"backupRetentionPeriod is {said(days)}; 7 or more are expected"
+    yield from wants(deleteAutomatedBackups=False, skipFinalSnapshot=False)(resource, graph)
+
+
+def _follows(resource: Resource, graph: Graph) -> bool:
+    """Whether it is a replica of an instance of the same program, and so has nothing of its own."""
+    source = resource.inputs.get("replicateSourceDb")
+    return source is not None and any(each.inputs.get("identifier") == source for each in graph.of("rds/instance"))
+
+
+def watched(resource: Resource, graph: Graph) -> Iterator[str]:
+    """A VPC has a flow log."""
+    if not any(each.inputs.get("vpcId") == f"${{{resource.name}.id}}" for each in graph.of("ec2/flowLog")):
+        yield "has no flow log; set network.flow_log_days"
+
+
+def plain_secret(resource: Resource, graph: Graph) -> Iterator[str]:
+    """What is named like a secret is marked as one."""
+    for key, value in resource.inputs.items():
+        named = any(key.lower().endswith((word, f"{word}wo", f"{word}swo", f"{word}s")) for word in SECRET_WORDS)
+        if named and value != HIDDEN and not isinstance(value, bool) and key not in resource.secrets:
+            yield f"{key} is not secret; take it from the stack's secrets"
+
+
+def tls_of_cache(resource: Resource, graph: Graph) -> Iterator[str]:
+    """TLS is the only way, and users have names."""
+    yield from wants(transitEncryptionEnabled=True, transitEncryptionMode="required")(resource, graph)
+    yield from has("userGroupIds")(resource, graph)
+
+
+def tls_of_database(resource: Resource, graph: Graph) -> Iterator[str]:
+    """PostgreSQL refuses what is not TLS."""
+    found = resource.inputs.get("parameters")
+    values = {each["name"]: each.get("value") for each in found} if isinstance(found, list) else {}
+    if values.get("rds.force_ssl") != "1":
+        yield "rds.force_ssl is not 1; clients could connect in clear"
+
+
+def no_public_address(resource: Resource, graph: Graph) -> Iterator[str]:
+    """A machine has a public address only if it says so."""
+    if resource.inputs.get("mapPublicIpOnLaunch"):
+        yield "mapPublicIpOnLaunch is true; false is expected"
+
+
+RULES: Final = (
+    Rule("open-to-the-world", ("vpc/securityGroupIngressRule",), "Anybody could try it", "CIS 5.2", from_anywhere),
+    Rule("rules-in-groups", ("ec2/securityGroup",), "They undo the rules that stand outside", "", rules_inside),
+    Rule("default-group", ("ec2/defaultSecurityGroup",), "Who names no group is in it", "CIS 5.4", rules_inside),
+    Rule("public-addresses", ("ec2/subnet",), "What is public must be meant", "EC2.15", no_public_address),
+    Rule("flow-logs", ("ec2/vpc",), "Else nobody knows who talked to whom", "CIS 3.7, EC2.6", watched),
+    Rule("every-action", IAM, "One stolen role would be the account", "CIS 1.16, IAM.1, IAM.21", every_action),
+    Rule("anybody", (), "A policy without a name invites everybody", "", anybody),
+    Rule("whose-is-it", (), "Costs, and calls at night, go by tags", "", owned),
+    Rule("plain-secrets", (), "More people read state files than secrets", "", plain_secret),
+    Rule("secrets-sealed", ("secretsmanager/secret",), "By a key that we can take away", "", has("kmsKeyId")),
+    Rule("keys-turn", ("kms/key",), "Old keys are worth stealing", "CIS 3.6, KMS.4", wants(enableKeyRotation=True)),
+    Rule("keys-stay", ("kms/key",), "Without its key data is gone", "KMS.3", where_kept(protected)),
+    Rule("logs-end", ("cloudwatch/logGroup",), "Kept for ever they cost", "CloudWatch.16", has("retentionInDays")),
+    Rule("logs-sealed", ("cloudwatch/logGroup",), "In clear they talk", "", has("kmsKeyId")),
+    Rule("database-sealed", ("rds/instance",), "Disks are copied", "CIS 2.3.1, RDS.3", wants(storageEncrypted=True)),
+    Rule(
+        "database-inside",
+        ("rds/instance",),
+        "Nobody outside needs it",
+        "CIS 2.3.3, RDS.2",
+        wants(publiclyAccessible=False),
+    ),
+    Rule("database-tls", ("rds/parameterGroup",), "Passwords would cross in clear", "RDS.38", tls_of_database),
+    Rule("database-stays", ("rds/instance",), "Hands slip", "RDS.8", where_kept(wants(deletionProtection=True))),
+    Rule("database-protected", ("rds/instance",), "Hands slip, in Pulumi first", "", where_kept(protected)),
+    Rule("database-backups", ("rds/instance",), "What is lost is lost", "RDS.11", where_kept(backed_up)),
+    Rule("proxy-tls", ("rds/proxy",), "Passwords would cross in clear", "", wants(requireTls=True)),
+    Rule("cache-tls", ("elasticache/replicationGroup",), "Data would cross in clear", "ElastiCache.5", tls_of_cache),
+    Rule(
+        "cache-sealed",
+        ("elasticache/replicationGroup",),
+        "Snapshots are copied",
+        "ElastiCache.4",
+        wants(atRestEncryptionEnabled=True),
+    ),
+    Rule(
+        "cache-fails-over",
+        ("elasticache/replicationGroup",),
+        "A node would take the cache with it",
+        "ElastiCache.3",
+        where_kept(wants(automaticFailoverEnabled=True)),
+    ),
+)

@@ -1,0 +1,235 @@
+"""The rules: each with a sample that passes and samples that fail, and all of them over every stack."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from infra.plan.graph import HIDDEN, Graph, Resource
+from infra.policy.rule import Rule, judge
+from infra.policy.rules import RULES, TAGS
+from scripts.commands.infra import command
+from scripts.exits import Exit
+
+BY_NAME = {rule.name: rule for rule in RULES}
+BACKED_UP = {"backupRetentionPeriod": 7, "deleteAutomatedBackups": False, "skipFinalSnapshot": False}
+FORCED = {"parameters": [{"name": "rds.force_ssl", "value": "1"}]}
+TLS = {"transitEncryptionEnabled": True, "transitEncryptionMode": "required", "userGroupIds": ["users"]}
+
+
+def provider(**tags: str) -> Resource:
+    found = {"defaultTags": json.dumps({"tags": dict.fromkeys(TAGS, "x") | tags})}
+    return Resource(name="account", type="pulumi:providers:aws", inputs=found)
+
+
+def graph(*resources: Resource, environment: str = "prod") -> Graph:
+    return Graph("sample", "sample", (provider(environment=environment), *resources), {}, ())
+
+
+def one(kind: str, inputs: dict[str, Any], **options: Any) -> Resource:
+    return Resource(name="sample", type=f"aws:{kind}:X", provider="account", inputs=inputs, **options)
+
+
+def allows(**statement: Any) -> dict[str, Any]:
+    return {"policy": json.dumps({"Statement": [{"Effect": "Allow", **statement}]})}
+
+
+LOG = Resource(name="log", type="aws:ec2/flowLog:FlowLog", provider="account", inputs={"vpcId": "${sample.id}"})
+PRIMARY = Resource(
+    name="primary",
+    type="aws:rds/instance:Instance",
+    provider="account",
+    protect=True,
+    inputs={"identifier": "first", **BACKED_UP},
+)
+ACCOUNT = Resource(name="account", type="pulumi:providers:aws")
+UNTAGGED = Graph("sample", "sample", (ACCOUNT, one("sqs/queue", {})), {}, ())
+KEY, DATABASE, CACHE = "kms/key", "rds/instance", "elasticache/replicationGroup"
+
+# Rule → what passes, and what fails with the words of the finding.
+SAMPLES: dict[str, tuple[list[Graph], list[tuple[Graph, str]]]] = {
+    "open-to-the-world": (
+        [graph(one("vpc/securityGroupIngressRule", {"cidrIpv4": "10.0.0.0/8"}))],
+        [
+            (graph(one("vpc/securityGroupIngressRule", {"cidrIpv4": "0.0.0.0/0"})), "cidrIpv4 is 0.0.0.0/0"),
+            (graph(one("vpc/securityGroupIngressRule", {"cidrIpv6": "::/0"})), "cidrIpv6 is ::/0"),
+        ],
+    ),
+    "rules-in-groups": (
+        [graph(one("ec2/securityGroup", {}))],
+        [(graph(one("ec2/securityGroup", {"egress": [{}]})), "egress stands in the group")],
+    ),
+    "default-group": (
+        [graph(one("ec2/defaultSecurityGroup", {}))],
+        [(graph(one("ec2/defaultSecurityGroup", {"ingress": [{}]})), "ingress stands in the group")],
+    ),
+    "public-addresses": (
+        [graph(one("ec2/subnet", {"mapPublicIpOnLaunch": False}))],
+        [(graph(one("ec2/subnet", {"mapPublicIpOnLaunch": True})), "mapPublicIpOnLaunch is true")],
+    ),
+    "flow-logs": (
+        [graph(one("ec2/vpc", {}), LOG)],
+        [(graph(one("ec2/vpc", {})), "has no flow log")],
+    ),
+    "every-action": (
+        [graph(one("iam/rolePolicy", allows(Action=["s3:GetObject", "s3:List*"], Resource="*")))],
+        [
+            (graph(one("iam/rolePolicy", allows(Action="*"))), "allows [*]"),
+            (graph(one("iam/policy", allows(Action=["s3:*"]))), "allows s3:[*]"),
+        ],
+    ),
+    "anybody": (
+        [graph(one("sqs/queuePolicy", allows(Principal="*", Condition={"StringEquals": {"aws:SourceAccount": "1"}})))],
+        [
+            (graph(one("sqs/queuePolicy", allows(Principal="*"))), "allows anybody"),
+            (graph(one("s3/bucketPolicy", allows(Principal={"AWS": "*"}))), "allows anybody"),
+        ],
+    ),
+    "whose-is-it": (
+        [graph(one("sqs/queue", {"tags": {"Name": "x"}}))],
+        [
+            (graph(one("sqs/queue", {"tags": {"owner": "me"}})), "overrides the tag owner"),
+            (graph(Resource(name="x", type="aws:sqs/queue:Queue")), "is made by no provider"),
+            (UNTAGGED, "has no tag owner"),
+        ],
+    ),
+    "plain-secrets": (
+        [graph(one(DATABASE, {"passwordWo": HIDDEN, "manageMasterUserPassword": True}, secrets=("passwordWo",)))],
+        [
+            (graph(one(DATABASE, {"password": "x"})), "password is not secret"),
+            (graph(one("elasticache/user", {"passwords": ["x"]})), "passwords is not secret"),
+            (graph(one("secretsmanager/secretVersion", {"secretString": "x"})), "secretString is not secret"),
+        ],
+    ),
+    "secrets-sealed": (
+        [graph(one("secretsmanager/secret", {"kmsKeyId": "x"}))],
+        [(graph(one("secretsmanager/secret", {})), "kmsKeyId is missing")],
+    ),
+    "keys-turn": (
+        [graph(one(KEY, {"enableKeyRotation": True}))],
+        [(graph(one(KEY, {})), "enableKeyRotation is missing; true is expected")],
+    ),
+    "keys-stay": (
+        [graph(one(KEY, {}, protect=True)), graph(one(KEY, {}), environment="dev")],
+        [(graph(one(KEY, {})), "is not protected"), (graph(one(KEY, {}), environment="dr"), "is not protected")],
+    ),
+    "logs-end": (
+        [graph(one("cloudwatch/logGroup", {"retentionInDays": 30}))],
+        [(graph(one("cloudwatch/logGroup", {})), "retentionInDays is missing")],
+    ),
+    "logs-sealed": (
+        [graph(one("cloudwatch/logGroup", {"kmsKeyId": "x"}))],
+        [(graph(one("cloudwatch/logGroup", {})), "kmsKeyId is missing")],
+    ),
+    "database-sealed": (
+        [graph(one(DATABASE, {"storageEncrypted": True}))],
+        [(graph(one(DATABASE, {})), "storageEncrypted is missing")],
+    ),
+    "database-inside": (
+        [graph(one(DATABASE, {"publiclyAccessible": False}))],
+        [(graph(one(DATABASE, {"publiclyAccessible": True})), "publiclyAccessible is true")],
+    ),
+    "database-tls": (
+        [graph(one("rds/parameterGroup", FORCED))],
+        [(graph(one("rds/parameterGroup", {})), "rds.force_ssl is not 1")],
+    ),
+    "database-stays": (
+        [graph(one(DATABASE, {"deletionProtection": True})), graph(one(DATABASE, {}), environment="dev")],
+        [(graph(one(DATABASE, {})), "deletionProtection is missing")],
+    ),
+    "database-protected": (
+        [
+            graph(one(DATABASE, {}, protect=True)),
+            graph(one(DATABASE, {"replicateSourceDb": "first"}), PRIMARY),
+            graph(one(DATABASE, {}), environment="staging"),
+        ],
+        [
+            (graph(one(DATABASE, {})), "is not protected"),
+            (
+                graph(one(DATABASE, {"replicateSourceDb": "arn:of:another"}), PRIMARY),
+                "is not protected",
+            ),
+        ],
+    ),
+    "database-backups": (
+        [graph(one(DATABASE, BACKED_UP)), graph(one(DATABASE, {"replicateSourceDb": "first"}), PRIMARY)],
+        [
+            (graph(one(DATABASE, BACKED_UP | {"backupRetentionPeriod": 6})), "backupRetentionPeriod is 6"),
+            (graph(one(DATABASE, BACKED_UP | {"skipFinalSnapshot": True})), "skipFinalSnapshot is true"),
+            (graph(one(DATABASE, BACKED_UP | {"deleteAutomatedBackups": True})), "deleteAutomatedBackups is true"),
+        ],
+    ),
+    "proxy-tls": (
+        [graph(one("rds/proxy", {"requireTls": True}))],
+        [(graph(one("rds/proxy", {})), "requireTls is missing")],
+    ),
+    "cache-tls": (
+        [graph(one(CACHE, TLS))],
+        [
+            (graph(one(CACHE, TLS | {"transitEncryptionMode": "preferred"})), "transitEncryptionMode is .preferred."),
+            (graph(one(CACHE, TLS | {"userGroupIds": []})), "userGroupIds is missing"),
+        ],
+    ),
+    "cache-sealed": (
+        [graph(one(CACHE, {"atRestEncryptionEnabled": True}))],
+        [(graph(one(CACHE, {})), "atRestEncryptionEnabled is missing")],
+    ),
+    "cache-fails-over": (
+        [graph(one(CACHE, {"automaticFailoverEnabled": True})), graph(one(CACHE, {}), environment="dev")],
+        [(graph(one(CACHE, {"automaticFailoverEnabled": False})), "automaticFailoverEnabled is false")],
+    ),
+}
+
+
+def test_every_rule_has_samples_of_its_own() -> None:
+    """No rule goes untried, and no two have one name."""
+    assert [rule.name for rule in RULES] == list(SAMPLES)
+    assert [] == [rule.name for rule in RULES if not rule.why]
+
+
+@pytest.mark.parametrize(
+    ("name", "sample"), [(name, sample) for name, (passing, _) in SAMPLES.items() for sample in passing]
+)
+def test_a_passing_sample_passes(name: str, sample: Graph) -> None:
+    """The rule finds nothing."""
+    assert [] == judge(sample, (BY_NAME[name],))
+
+
+@pytest.mark.parametrize(
+    ("name", "sample", "words"),
+    [(name, sample, words) for name, (_, failing) in SAMPLES.items() for sample, words in failing],
+)
+def test_a_failing_sample_is_found(name: str, sample: Graph, words: str) -> None:
+    """With the resource and what was found."""
+    found = judge(sample, (BY_NAME[name],))
+    assert [] != [each for each in found if re.match(words, each.words)]
+
+
+def test_no_committed_stack_breaks_a_rule(stack: Graph) -> None:
+    """All rules over all four."""
+    assert [] == judge(stack, RULES)
+
+
+def test_every_rule_has_something_to_judge(committed: Callable[[str], Graph]) -> None:
+    """A type that is spelled wrong would make a rule that cannot fail."""
+    prod = committed("prod")
+    assert [] == [rule.name for rule in RULES if rule.types and not prod.of(*rule.types)]
+
+
+def test_policy_says_what_is_wrong_and_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And with 0 where nothing is."""
+    assert Exit.DONE == CliRunner().invoke(command, ["policy", "prod"]).exit_code
+    strict = Rule("strict", ("kms/key",), "For this test", "TEST.1", BY_NAME["logs-end"].check)
+    monkeypatch.setattr("infra.policy.rules.RULES", (strict,))
+    done = CliRunner().invoke(command, ["policy", "dev"])
+    assert Exit.ERROR == done.exit_code
+    assert "primetrade-dev-key-data: retentionInDays is missing; give one" in done.stdout
+    assert "    strict: For this test (TEST.1)" in done.stdout
+    found = msgspec.json.decode(CliRunner().invoke(command, ["policy", "dev", "--json"]).stdout)
+    assert ["primetrade-dev-key-data", "primetrade-dev-key-logs"] == [each["resource"] for each in found]
