@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from scripts.cluster.parts import (
 from scripts.cluster.probe import node_unready
 from scripts.cluster.state import State, kubeconfig, read_state, write_state
 from scripts.cluster.status import status
-from scripts.local.processes import Report, alive, marked, start, wait_ready
+from scripts.local.processes import MARK, Report, alive, marked, start, wait_ready
 from scripts.local.state import lock
 
 __all__ = ["down", "status", "up"]
@@ -98,13 +98,22 @@ def _refuse_long(home: Path) -> None:
 
 
 def refuse_another(home: Path) -> None:
-    """One node for the machine: its address, its bridge and the kubelet's groups exist once."""
-    for process in psutil.process_iter(["name"]):
-        if process.info["name"] == KUBELET and process.pid not in {own.pid for own in marked(home)}:
-            raise ClusterError(
-                f"a kubelet of another cluster runs on this machine (pid {process.pid}): end that one first "
-                "(`primetrade cluster down --home ...` if it was made by this command)"
-            )
+    """One node for the machine: its address, its bridge and the kubelet's groups exist once. Raises ClusterError."""
+    for process, whose in others(home):
+        raise ClusterError(
+            f"another node runs on this machine ({process.name()}, pid {process.pid}): end that one first"
+            + (f" (`primetrade cluster down --home {whose}`)" if whose else "")
+        )
+
+
+def others(home: Path) -> Iterator[tuple[psutil.Process, str]]:
+    """The parts of other nodes on this machine, each with its home ("" when this command has not made it)."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):  # one that has ended, or is another user's
+            name, _, whose = process.environ().get(MARK, "").partition("@")
+            ours = name in NAMES and bool(whose)
+            if (ours and whose != str(home)) or (not ours and process.name() == KUBELET):
+                yield process, whose if ours else ""
 
 
 def _settle(home: Path) -> State:
@@ -158,8 +167,13 @@ def down(home: Path, say: Report) -> None:
         _end_pods(home)
         _end(home, [CONTAINERD, API_SERVER])
         _end(home, NAMES)
-        machine.restore(home, state.sysctls)
-        left = [f"process {process.pid}" for process in marked(home)] + machine.traces(home)
+        left = [f"process {process.pid}" for process in marked(home)]
+        if any(others(home)):
+            machine.unmount(home)
+            say("another node runs on this machine: its address and rules stay")
+        else:
+            machine.restore(home, state.sysctls)
+            left += machine.traces(home)
         if left:
             raise ClusterError(f"still there: {', '.join(left)}; run `primetrade cluster down` again")
         if home.exists():

@@ -14,7 +14,7 @@ import yaml
 
 from scripts.cluster import control, kubeconfigs, machine, node, packages, parts, pki
 from scripts.cluster.addresses import API_SERVICE_IP, NODE_IP
-from scripts.cluster.cluster import refuse_another, status, up
+from scripts.cluster.cluster import others, refuse_another, status, up
 from scripts.cluster.errors import ClusterError, MissingError
 from scripts.cluster.images import names
 from scripts.local.processes import start, stop
@@ -257,15 +257,18 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
         names(tmp_path / "a.tar")
 
 
-def test_a_second_kubelet_is_refused(tmp_path: Path) -> None:
-    """A machine has one node: its address, bridge and groups exist once."""
-    shutil.copy(shutil.which("sleep") or "", tmp_path / "kubelet")
-    theirs = start(tmp_path / "theirs", "kubelet", [str(tmp_path / "kubelet"), "60"], cwd=tmp_path)
+@pytest.mark.parametrize("part", ["kubelet", "etcd"])
+def test_a_second_node_is_refused(tmp_path: Path, part: str) -> None:
+    """A machine has one: its address, bridge and groups exist once; the refusal says how to end the other."""
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    process = start(theirs, part, [shutil.which("sleep") or "", "60"])
     try:
-        with pytest.raises(ClusterError, match=r"a kubelet of another cluster runs on this machine \(pid \d+\)"):
-            refuse_another(tmp_path / "ours")
+        assert str(theirs) in [whose for _, whose in others(ours)]
+        assert str(theirs) not in [whose for _, whose in others(theirs)]
+        with pytest.raises(ClusterError, match=r"another node runs on this machine \(.*pid \d+\): end that one first"):
+            refuse_another(ours)
     finally:
-        stop(tmp_path / "theirs", "kubelet", theirs, 5)
+        stop(theirs, part, process, 5)
 
 
 def test_status_without_a_cluster_tells_what_is_down_and_what_is_never_shown(tmp_path: Path) -> None:
