@@ -1,9 +1,9 @@
 """A slot's twin: the smallest program that a slot can run, on the standard library alone.
 
-It takes the application's variables (PORT, ADMIN_PORT, SLOT, APP_VERSION, ADMIN_TOKEN, FAULT_*) and answers on the same
-ports and paths. Every traffic answer tells what the slot saw: version, process, path, headers, and the monotonic time
-(ns, the same clock in every process of the machine) at which the request began. Nobody gets the answer to a copy of a
-read, so what it carried is printed.
+It takes the application's variables (PORT, ADMIN_PORT, SLOT, APP_VERSION, ADMIN_TOKEN, FAULT_*, BIND), answers on the
+same ports and paths; metrics only with METRICS=1. Every traffic answer tells what the slot saw: version, process, path,
+headers, and the monotonic time (ns, the same clock in every process of the machine) at which the request began. Nobody
+gets the answer to a copy of a read, so what it carried is printed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ FAULTS: dict[str, float] = {
     "hang": float(ENV.get("FAULT_HANG", "0")),
 }
 DRAINING = threading.Event()
+STAYS_READY = threading.Event()  # while draining
+COUNTS = {"200": 0, "500": 0}
 IN_FLIGHT: set[int] = set()  # threads now answering
 
 
@@ -37,10 +39,11 @@ class Answer(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def answer(self, status: int, body: object) -> None:
-        content = json.dumps(body).encode()
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", "text/plain" if isinstance(body, str) else "application/json")
         self.send_header("content-length", str(len(content)))
+        self.send_header("x-slot", ENV["SLOT"])
         if DRAINING.is_set():
             self.send_header("connection", "close")
         self.end_headers()
@@ -66,6 +69,7 @@ class Traffic(Answer):
             time.sleep(0.01)
         time.sleep(FAULTS["latency_ms"] / 1000)
         failed = random.random() < FAULTS["error_share"]
+        COUNTS["500" if failed else "200"] += 1
         seen = {"version": ENV["APP_VERSION"], "slot": ENV["SLOT"], "pid": os.getpid(), "path": self.path}
         self.answer(500 if failed else 200, {**seen, "began": began, "headers": dict(self.headers)})
         IN_FLIGHT.discard(threading.get_ident())
@@ -75,7 +79,7 @@ class Traffic(Answer):
 
 class Admin(Answer):
     def do_GET(self) -> None:
-        ready = not (FAULTS["unready"] or DRAINING.is_set())
+        ready = not (FAULTS["unready"] or (DRAINING.is_set() and not STAYS_READY.is_set()))
         version = {
             "version": ENV["APP_VERSION"],
             "slot": ENV["SLOT"],
@@ -88,13 +92,18 @@ class Admin(Answer):
             "/readyz": (200 if ready else 503, {}),
             "/version": (200, version),
         }
-        self.answer(*found.get(self.path, (404, {})))
+        if self.path == "/metrics" and "METRICS" in ENV:
+            self.answer(200, metrics())
+        else:
+            self.answer(*found.get(self.path, (404, {})))
 
     def do_POST(self) -> None:
         wish = json.loads(self.body() or b"{}")
-        if self.headers.get("authorization") != f"Bearer {ENV['ADMIN_TOKEN']}":
+        bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
+        if self.headers.get("x-admin-token", bearer) != ENV["ADMIN_TOKEN"]:
             self.answer(401, {})
         elif self.path == "/admin/drain":
+            (STAYS_READY.set if wish.get("ready") else STAYS_READY.clear)()
             (DRAINING.set if wish["draining"] else DRAINING.clear)()
             self.answer(200, wish)
         elif self.path == "/admin/faults":
@@ -102,6 +111,23 @@ class Admin(Answer):
             self.answer(200, FAULTS)
         else:
             self.answer(404, {})
+
+
+def metrics() -> str:
+    """All answers in one bucket, at its bound."""
+    name = "http_request_duration_seconds"
+    labels = [(status, bound, count) for status, count in COUNTS.items() for bound in ("2.0", "+Inf")]
+    lines = [f'{name}_bucket{{method="GET",status_code="{status}",le="{bound}"}} {n}' for status, bound, n in labels]
+    return "\n".join(
+        [
+            f"# TYPE {name} histogram",
+            *lines,
+            *(f'{name}_count{{method="GET",status_code="{status}"}} {count}' for status, count in COUNTS.items()),
+            "# TYPE http_requests_in_flight gauge",
+            f"http_requests_in_flight {len(IN_FLIGHT)}",
+            "",
+        ]
+    )
 
 
 class Server(ThreadingHTTPServer):
@@ -122,6 +148,7 @@ if __name__ == "__main__":
     if ENV.get("FAULT_CRASH_AT_START", "0") == "1":
         sys.exit("FAULT_CRASH_AT_START is set")
     signal.signal(signal.SIGTERM, finish)
-    admin = Server(("127.0.0.1", int(ENV["ADMIN_PORT"])), Admin)
+    bind = ENV.get("BIND", "127.0.0.1")
+    admin = Server((bind, int(ENV["ADMIN_PORT"])), Admin)
     threading.Thread(target=admin.serve_forever, daemon=True).start()
-    Server(("127.0.0.1", int(ENV["PORT"])), Traffic).serve_forever()
+    Server((bind, int(ENV["PORT"])), Traffic).serve_forever()

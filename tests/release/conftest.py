@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from scripts.cluster import images
+from scripts.image.image import make
 from scripts.local.slots import SlotSpec
 from scripts.local.state import State
 from scripts.release.engine import Caller, deploy
 from scripts.release.file import ReleaseFile, read_release_file
+from scripts.release.kubernetes.platform import Kubernetes
 from scripts.release.local import Local
 from scripts.release.route import Target, Weights
 from scripts.release.twin import Twin
+from tests.cluster.conftest import cluster  # noqa: F401 - a fixture
+from tests.release.kubernetes.bed import Bed, bed
+from tests.release.texts import PROFILE, TARGETS
 
+ROOT = Path(__file__).parents[2]
 FILE = """
 version: 1
 service: shop
@@ -31,14 +38,6 @@ gates:
 bake: {duration: 20s, limit: 60s, failure_share: 0.005, checks: [{path: /cart, expect: 401}]}
 warm: 30m
 timeouts: {ready: 30s, verify: 5s, drain: 5s}
-"""
-TARGETS = """
-version: 1
-service: shop
-traffic_floor: 100
-objectives:
-  - {name: p95, kind: latency, says: fast, threshold_ms: 200, target: 0.95, judged_by: load}
-  - {name: errors, kind: errors, says: whole, target: 0.999, judged_by: load}
 """
 
 
@@ -97,12 +96,6 @@ bake: {{duration: 1s, limit: 30s, failure_share: 0.02, checks: [{{path: /health}
 warm: 30m
 timeouts: {{ready: 20s, verify: 10s, drain: 10s}}
 """
-PROFILE = """
-name: analysis
-rate: 100
-steady_s: 2
-journeys: [{name: tasks, path: /tasks}]
-"""
 
 
 @pytest.fixture
@@ -118,3 +111,34 @@ def processes_file(tmp_path: Path, file_at: Callable[..., Path], artefact: Calla
 def local(edge: State, processes_file: ReleaseFile) -> Local:
     """A local system with 1.0.0 in blue, and no journal yet."""
     return Local(Path(edge.home), processes_file)
+
+
+@pytest.fixture(scope="session")
+def python_image(cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> str:  # noqa: F811 - asked for
+    """An image with Python on the node: that of the task API."""
+    there = sorted(name for name in images.present(cluster.parent) if name.startswith("docker.io/local/task-api:"))
+    if there:
+        return there[0]
+    return images.load(cluster.parent, make(ROOT, tmp_path_factory.mktemp("image")).archive)[0]
+
+
+@pytest.fixture(scope="session")
+def gateway_bed(
+    cluster: Path,  # noqa: F811 - asked for
+    python_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Bed]:
+    """An application behind a Gateway of its own."""
+    with bed(cluster, tmp_path_factory.mktemp("gateway"), python_image, "gateway") as made:
+        yield made
+
+
+@pytest.fixture
+def gateway_file(gateway_bed: Bed) -> ReleaseFile:
+    return gateway_bed.file("[50, 100]")
+
+
+@pytest.fixture
+def gateway_platform(gateway_bed: Bed, gateway_file: ReleaseFile) -> Kubernetes:
+    """1.0.0 in blue, nothing in green, and no journal."""
+    return gateway_bed.anew(gateway_file)

@@ -19,24 +19,40 @@ HOLDER = Holder("ann@laptop", "r1", "deploy", "2026-01-01T00:00:00.000Z", 42)
 PROBE = Request(path="/health")
 
 
-@pytest.fixture(params=["twin", "local"])
-def platform(request: pytest.FixtureRequest, processes_file: ReleaseFile) -> Platform:
+@pytest.fixture(params=["twin", "local", pytest.param("kubernetes", marks=pytest.mark.cluster)])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def release_file(kind: str, request: pytest.FixtureRequest) -> ReleaseFile:
+    """Of the twins that this platform runs."""
+    found = request.getfixturevalue("gateway_file" if kind == "kubernetes" else "processes_file")
+    assert isinstance(found, ReleaseFile)
+    return found
+
+
+@pytest.fixture
+def platform(kind: str, request: pytest.FixtureRequest, release_file: ReleaseFile) -> Platform:
     """A platform on which 1.0.0 has all users in blue."""
-    if request.param == "local":
+    if kind == "kubernetes":
+        found: Platform = request.getfixturevalue("gateway_platform")
+        return found
+    if kind == "local":
         local = request.getfixturevalue("local")
         assert isinstance(local, Local)
         return local
     twin = Twin()
     twin.edit(Target(Weights(0, 100)))
-    twin.deploy("blue", processes_file.release("1.0.0", {}), 1, 9)
+    twin.deploy("blue", release_file.release("1.0.0", {}), 1, 9)
     twin.edit(Target(Weights(100, 0)))
     twin.sleep(2)
     return twin
 
 
 @pytest.fixture
-def new(processes_file: ReleaseFile) -> Release:
-    return processes_file.release("1.1.0", {})
+def new(release_file: ReleaseFile) -> Release:
+    return release_file.release("1.1.0", {})
 
 
 @pytest.fixture
@@ -48,7 +64,7 @@ def both(platform: Platform, new: Release) -> Platform:
 
 
 def until(platform: Platform, check: Callable[[], bool]) -> None:
-    deadline = platform.now() + 20
+    deadline = platform.now() + 60
     while not check():
         assert platform.now() < deadline
         platform.sleep(0.02)
@@ -73,8 +89,8 @@ def test_deploying_what_runs_already_changes_nothing(both: Platform, new: Releas
     until(both, lambda: both.observe().slots["green"].ready)
 
 
-def test_another_release_takes_the_slot(both: Platform, processes_file: ReleaseFile) -> None:
-    both.deploy("green", processes_file.release("1.2.0", {"LOG": "1"}), 1, 9)
+def test_another_release_takes_the_slot(both: Platform, release_file: ReleaseFile) -> None:
+    both.deploy("green", release_file.release("1.2.0", {"LOG": "1"}), 1, 9)
     until(both, lambda: both.observe().slots["green"].says == "1.2.0")
 
 
@@ -104,18 +120,19 @@ def test_users_go_by_the_weights_and_previews_by_name(both: Platform) -> None:
     assert {both.ask(PROBE).slot for _ in range(20)} == {"blue"}
     assert [both.ask(PROBE, slot).slot for slot in ("blue", "green")] == ["blue", "green"]
     both.route(Target(Weights(50, 50)), both.observe().route.token, "r11", 11)
-    assert {both.ask(PROBE).slot for _ in range(60)} == {"blue", "green"}
+    until(both, lambda: {both.ask(PROBE).slot for _ in range(60)} == {"blue", "green"})
     both.route(Target(Weights(0, 100)), both.observe().route.token, "r11", 11)
-    assert {both.ask(PROBE).slot for _ in range(20)} == {"green"}
+    until(both, lambda: {both.ask(PROBE).slot for _ in range(20)} == {"green"})
 
 
-def test_an_audience_gets_its_slot_and_counts_as_its_users(both: Platform) -> None:
+def test_an_audience_gets_its_slot_and_counts_as_its_users(both: Platform, kind: str) -> None:
     """By any one of its headers or cookies, whatever the shares; the target is read back as it was written."""
-    target = Target(Weights(100, 0), "green", Audience({"x-beta": "yes"}, {"beta": "1"}), sticky="slot-11")
+    sticky = "" if kind == "kubernetes" else "slot-11"  # a Gateway keeps nobody on a slot
+    target = Target(Weights(100, 0), "green", Audience({"x-beta": "yes"}, {"beta": "1"}), sticky=sticky)
     both.route(target, both.observe().route.token, "r11", 11)
     assert target == both.observe().route.target
-    asked = [both.ask(Request("/health", headers=headers)) for headers in ({"x-beta": "yes"}, {"cookie": "beta=1"})]
-    assert [answer.slot for answer in asked] == ["green", "green"]
+    whom = [Request("/health", headers=headers) for headers in ({"x-beta": "yes"}, {"cookie": "beta=1"})]
+    until(both, lambda: [both.ask(request).slot for request in whom] == ["green", "green"])
     assert both.ask(PROBE).slot == "blue"
     with pytest.raises(Refused, match="green has users"):
         both.retire("green", 11)
@@ -124,9 +141,14 @@ def test_an_audience_gets_its_slot_and_counts_as_its_users(both: Platform) -> No
 def test_copies_of_reads_are_counted_as_the_mirrors_and_reach_no_user(both: Platform) -> None:
     target = Target(Weights(100, 0), mirror="green")
     both.route(target, both.observe().route.token, "r11", 11)
+    until(both, lambda: "green" in both.reads())
     before = both.reads()["green"].requests
-    assert {both.ask(PROBE).slot for _ in range(10)} == {"blue"}
-    until(both, lambda: both.reads()["green"].requests >= before + 10)
+
+    def copied() -> bool:
+        assert both.ask(PROBE).slot == "blue"
+        return both.reads()["green"].requests >= before + 10
+
+    until(both, copied)
     assert both.reads()["green"].failed == 0
     assert both.tally()["green"].requests == 0
     assert target == both.observe().route.target
@@ -168,13 +190,13 @@ def test_a_retired_slot_is_gone_and_may_be_retired_again(both: Platform) -> None
         both.retire("green", 9)
         green = both.observe().slots["green"]
         assert (green.version, green.running) == ("", False)
-    assert both.ask(PROBE, "green").status == 503
+    assert both.ask(PROBE, "green").status in (0, 500, 503)
     assert both.ask(PROBE).slot == "blue"
 
 
-def test_analysis_load_reaches_both_slots_and_counts_as_nobodys(both: Platform, processes_file: ReleaseFile) -> None:
+def test_analysis_load_reaches_both_slots_and_counts_as_nobodys(both: Platform, release_file: ReleaseFile) -> None:
     """Half of it to each, and no user's request on the preview slot."""
-    analysis = processes_file.settings.gates.analysis
+    analysis = release_file.settings.gates.analysis
     sample = both.analyse(Load(analysis.profile, analysis.rate, analysis.duration, 2000, seed=1))
     assert all(set(arms) == {"blue", "green"} for arms in sample.values())
     blue, green = (sum(arms[slot].ok for arms in sample.values()) for slot in ("blue", "green"))
@@ -211,5 +233,5 @@ def test_a_sound_platform_has_no_findings(both: Platform) -> None:
     assert not both.diagnose()
 
 
-def test_migrations_say_how_they_ended(platform: Platform, new: Release, processes_file: ReleaseFile) -> None:
-    assert platform.expand(processes_file.settings.schema.expand, new, 9)
+def test_migrations_say_how_they_ended(platform: Platform, new: Release, release_file: ReleaseFile) -> None:
+    assert platform.expand(release_file.settings.schema.expand, new, 9)
