@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scripts.release.errors import ReleaseError
 from scripts.release.file import Kubernetes
 from scripts.release.kubernetes import metrics
 from scripts.release.kubernetes.metrics import Growing, Prometheus
@@ -30,11 +29,6 @@ class Counting:
         if self._settings.router != "gateway":
             return metrics.tallies(sums, self._latency_ms)
         found = self._prometheus.ask(metrics.edge_query(self._settings.namespace, self._settings.app))
-        if not found:
-            raise ReleaseError(
-                f"Prometheus {self._settings.prometheus} has no envoy_cluster_endpoint_rq_success of this route: have "
-                "it scrape the gateway's Envoy, with `telemetry.metrics.enablePerEndpointStats` in its EnvoyProxy"
-            )
         slots = {pod["status"].get("podIP", ""): pod["metadata"]["labels"]["slot"] for pod in self._objects.pods()}
         return metrics.tallies(sums, self._latency_ms, self._edge.add(metrics.read_edge(found, slots)))
 
