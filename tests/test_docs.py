@@ -85,7 +85,8 @@ def examples(command: click.Command) -> Iterator[str]:
 @pytest.mark.parametrize("example", sorted({*examples(primetrade)}))
 def test_every_example_of_a_verb_is_one_of_ours_that_works(example: str) -> None:
     """As the reference shows it."""
-    assert (1, []) == (len(list(ours(example))), refusals(example, whole=True))
+    assert [*ours(example)]
+    assert refusals(example, whole=True) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

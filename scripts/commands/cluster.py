@@ -123,7 +123,7 @@ def kubeconfig(home: Path | None) -> None:
 @command.command("load-image")
 @home_option
 @json_option
-@click.argument("archive", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
 @exits(ERRORS)
 def load_image(home: Path | None, archive: Path, as_json: bool) -> None:
     """Bring an image onto the node from ARCHIVE (`docker save NAME:TAG`), and print its names.

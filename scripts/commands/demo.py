@@ -9,32 +9,40 @@ import click
 from loadtest.errors import LoadError
 from loadtest.launch import BadRun
 from loadtest.profile import ProfileError
+from scripts.cluster.errors import ClusterError, MissingError
 from scripts.demo.errors import DemoError
 from scripts.exits import Exit, exits
+from scripts.image.errors import ImageError
 from scripts.local.errors import LocalError, LockedError
 from scripts.release.errors import Interrupted, Locked, NeedsPerson, ReleaseError, Reverted, Terminated, Undecided
+from scripts.tools import ToolError
 from slo.yamlfile import YamlFileError
 
 ERRORS: dict[type[Exception], Exit] = {
     BadRun: Exit.USAGE,
+    ClusterError: Exit.ERROR,
     DemoError: Exit.USAGE,
+    ImageError: Exit.ERROR,
     Interrupted: Exit.INTERRUPTED,
     LoadError: Exit.ERROR,
     LocalError: Exit.ERROR,
     Locked: Exit.LOCKED,
     LockedError: Exit.LOCKED,
+    MissingError: Exit.USAGE,
     NeedsPerson: Exit.NEEDS_PERSON,
     ProfileError: Exit.USAGE,
     ReleaseError: Exit.ERROR,
     Reverted: Exit.REVERTED,
     Terminated: Exit.TERMINATED,
+    ToolError: Exit.ERROR,
     Undecided: Exit.INCONCLUSIVE,
     YamlFileError: Exit.USAGE,
 }
 
 
 @click.command()
-@click.option("--profile", default="load", show_default=True, help="Load profile: load proves, smoke is short.")
+@click.option("--cluster", is_flag=True, help="On Kubernetes: in the cluster of this machine, which is brought up.")
+@click.option("--profile", help="Load profile: load proves, smoke is short.  [default: load; with --cluster: cluster]")
 @click.option("--home", type=click.Path(path_type=Path), default=Path(".local/demo"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the report.  [default: reports/demo-TIME]")
 @click.option("--late-fault", is_flag=True, help="Play a release that breaks after it has got all users.")
@@ -42,7 +50,7 @@ ERRORS: dict[type[Exception], Exit] = {
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout, progress on stderr.")
 @exits(ERRORS)
 def command(  # noqa: PLR0913 - one for each option
-    *, profile: str, home: Path, out: Path | None, late_fault: bool, keep: bool, as_json: bool
+    *, cluster: bool, profile: str | None, home: Path, out: Path | None, late_fault: bool, keep: bool, as_json: bool
 ) -> None:
     """Prove the targets through live releases.
 
@@ -53,11 +61,15 @@ def command(  # noqa: PLR0913 - one for each option
     them back by itself. It ends with the number of users hurt, and with 0 when all else went well: the verdict on
     the targets, which that release misses on purpose, is shown and does not count.
 
+    With --cluster all of it happens on a real Kubernetes node, behind a Gateway, at a rate that such a node can serve.
+
     Example: primetrade demo --profile smoke --keep
     """
     from scripts.demo import ending, run, screen  # noqa: PLC0415  # only this verb needs them
 
+    profile = profile or ("cluster" if cluster else "load")
     options = run.Options(
+        cluster=cluster,
         profile=profile,
         home=home.absolute(),
         out=(out or Path("reports") / f"demo-{run.stamp()}").absolute(),

@@ -15,16 +15,17 @@ from scripts.demo.screen import Screen
 from scripts.demo.spent import Spending
 from scripts.local import slots, system
 from scripts.local.errors import LockedError
-from scripts.local.state import State
-from scripts.release.file import ReleaseFile
+from scripts.local.state import ROOT, State
+from scripts.release.file import read_release_file
 from scripts.release.local import Local
 
 MARK = "demo"  # a file in a home this demo made; no other home is ever emptied
 
 
 @contextmanager
-def local_scene(home: Path, file: ReleaseFile, screen: Screen, *, out: Path, keep: bool) -> Iterator[Scene]:
+def local_scene(home: Path, overrides: tuple[str, ...], screen: Screen, *, out: Path, keep: bool) -> Iterator[Scene]:
     """The local system, empty and of this demo's own."""
+    file = read_release_file(ROOT / "release.yaml", overrides)
     with fresh_system(home, screen, out=out, keep=keep) as state:
 
         def breaks(name: str) -> None:
@@ -34,6 +35,7 @@ def local_scene(home: Path, file: ReleaseFile, screen: Screen, *, out: Path, kee
 
         yield Scene(
             platform=Local(home, file),
+            file=file,
             edge=state.edge_url,
             database_url=state.database_url,
             jwt_keys=state.jwt_keys,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from scripts.demo.screen import Screen
 from scripts.demo.story import PAUSE_S, Played, acts, play
 from scripts.local.cores import step_aside
 from scripts.release import engine
-from scripts.release.file import ReleaseFile, read_release_file
 from slo.objective import Judge, Kind, Targets
 from slo.reader import read_targets
 
@@ -54,6 +54,17 @@ SHORTER = {
         "bake.duration=2s",
         "bake.limit=20s",
     ),
+    # What a node with everything on it, Kubernetes too, can serve beside an analysis load.
+    "cluster": (
+        "steps=[10, 50, 100]",
+        "hold.duration=4s",
+        "hold.limit=30s",
+        "gates.analysis.duration=8s",
+        "gates.analysis.rate=60",
+        "gates.compare.margin=0.05",
+        "bake.duration=4s",
+        "bake.limit=30s",
+    ),
 }
 
 
@@ -65,6 +76,7 @@ class Options(msgspec.Struct, frozen=True):
     out: Path
     keep: bool = False
     late_fault: bool = False  # the story of a release that breaks when it has all users
+    cluster: bool = False  # on Kubernetes
     users: int = 2000
 
 
@@ -100,11 +112,12 @@ class Demo(msgspec.Struct, frozen=True):
 def run(options: Options, screen: Screen) -> Demo:
     """Play the demo. Raises DemoError, and the errors of the parts it uses."""
     profile = read_profile(options.profile)
-    file = read_release_file(ROOT / "release.yaml", SHORTER.get(profile.name, SHORTER["load"]))
+    overrides = SHORTER.get(profile.name, SHORTER["load"])
     targets = read_targets(ROOT / "slo.yaml")
     here = machine()  # before this process leaves some of it to the slots
     step_aside()
-    with local_scene(options.home, file, screen, out=options.out, keep=options.keep) as scene:
+    with _scene(options, overrides, screen) as scene:
+        scene.folder.mkdir(parents=True, exist_ok=True)
         tokens = scene.folder / "tokens.json"
         seed(scene.database_url, scene.jwt_keys, tokens, users=options.users, report=screen.note)
         config = RunConfig(
@@ -115,7 +128,7 @@ def run(options: Options, screen: Screen) -> Demo:
             tokens_path=str(tokens),
             until_path=str(scene.folder / UNTIL),
         )
-        told = _under_load(screen, file, scene, config, late_fault=options.late_fault)
+        told = _under_load(screen, scene, config, late_fault=options.late_fault)
     recording = told.recording
     hurt = _hurt(told)
     result = judge(
@@ -139,7 +152,15 @@ def run(options: Options, screen: Screen) -> Demo:
     )
 
 
-def _under_load(screen: Screen, file: ReleaseFile, scene: Scene, config: RunConfig, *, late_fault: bool) -> Told:
+def _scene(options: Options, overrides: tuple[str, ...], screen: Screen) -> AbstractContextManager[Scene]:
+    if not options.cluster:
+        return local_scene(options.home, overrides, screen, out=options.out, keep=options.keep)
+    from scripts.demo.cluster import cluster_scene  # noqa: PLC0415 - the local demo needs none of it
+
+    return cluster_scene(options.home, overrides, screen, out=options.out, keep=options.keep)
+
+
+def _under_load(screen: Screen, scene: Scene, config: RunConfig, *, late_fault: bool) -> Told:
     """Play the acts while the load runs, and see what the parts of the system spend meanwhile."""
     events: list[Event] = []
     played: list[Played] = []
@@ -150,7 +171,7 @@ def _under_load(screen: Screen, file: ReleaseFile, scene: Scene, config: RunConf
         caller = _caller(screen, follower, events)
         for act in late_acts(scene.first, scene.breaks) if late_fault else acts(scene.first):
             caller.on_event(scene.platform.now(), "note", act.title, "")
-            played.append(play(act, scene.platform, file, caller))
+            played.append(play(act, scene.platform, scene.file, caller))
             if not played[-1].as_told:
                 break  # the next act builds on this one; what was measured is still judged
             time.sleep(PAUSE_S)

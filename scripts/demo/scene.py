@@ -10,6 +10,7 @@ import msgspec
 
 from loadtest.recording import Recording
 from loadtest.result import Fact, Usage
+from scripts.release.file import ReleaseFile
 from scripts.release.platform import Platform
 
 
@@ -32,6 +33,7 @@ class Scene(msgspec.Struct, frozen=True):
     """A system that is up; `first` has all users."""
 
     platform: Platform
+    file: ReleaseFile
     edge: str  # address of the users' requests
     database_url: str  # as seen from here, for seeding
     jwt_keys: Mapping[str, str]

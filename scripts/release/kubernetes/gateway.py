@@ -11,10 +11,11 @@ from scripts.release.kubernetes import httproute, swap
 from scripts.release.kubernetes.client import Api, Forbidden
 from scripts.release.kubernetes.router import Place, lacking
 from scripts.release.kubernetes.service import slot_address
-from scripts.release.route import Route, Target
+from scripts.release.route import SLOTS, Route, Target
 
 KEY, SLOT = "x-route-key", "x-route-slot"
 WANTED = ("Accepted", "ResolvedRefs")  # conditions
+NO_BACKEND = "BackendNotFound"  # reason of the second one
 
 
 class Gateway:
@@ -36,7 +37,10 @@ class Gateway:
     def missing(self, target: Target) -> str:
         found = swap.read(self._api, self._form)
         seen = swap.route_of(self._form, found).target
-        return unaccepted(found) if seen == target else f"{self._form.what} says {seen}"
+        if seen != target:
+            return f"{self._form.what} says {seen}"
+        words = unaccepted(found)
+        return "" if NO_BACKEND in words and self._only_idle_absent(target) else words
 
     def applied(self, target: Target) -> bool:
         return not self.missing(target)
@@ -62,6 +66,12 @@ class Gateway:
             words = httproute.cookie_refusal(httproute.controllers(swap.read(self._api, self._form)))
             told += [f"audience.cookies: {words}"] if words else []
         return told
+
+    def _only_idle_absent(self, target: Target) -> bool:
+        """Whether each slot that gets requests has its Service: before the second release the other slot has none."""
+        services = f"/api/v1/namespaces/{self._place.namespace}/services/{self._place.app}"
+        used = [slot for slot in SLOTS if target.has_users(slot) or target.mirror == slot]
+        return all(self._api.get(f"{services}-{slot}") for slot in used)
 
     def _gateway(self, parent: Mapping[str, Any]) -> swap.Object:
         name, namespace = parent["name"], parent.get("namespace", self._place.namespace)
