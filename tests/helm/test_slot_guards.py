@@ -68,6 +68,15 @@ def live_by(driver: str, weight: int = 100) -> Object:
     return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata}
 
 
+def audience_by_alb() -> Object:
+    """No user but those singled out is sent to blue."""
+    ingress = live_by("alb", weight=0)
+    groups = '[{"serviceName": "shop-blue", "weight": 100}]'
+    action = f'{{"type": "forward", "forwardConfig": {{"targetGroups": {groups}}}}}'
+    ingress["metadata"]["annotations"]["alb.ingress.kubernetes.io/actions.shop-audience"] = action
+    return ingress
+
+
 def running(**values: object) -> Object:
     """The Deployment of blue as an installation with these values left it."""
     deployment = only(render("slot", {**GOOD, **values}), "Deployment")
@@ -106,6 +115,12 @@ def test_a_slot_with_users_keeps_its_pods(driver: str) -> None:
         rendered("slot", {**GOOD, "version": "2.0.0"}, present)
     with pytest.raises(RefusedError, match=FEWER):
         rendered("slot", {**GOOD, "replicas": 1}, present)
+
+
+def test_an_audience_holds_a_slot_back_too() -> None:
+    """Users who were singled out are users."""
+    with pytest.raises(RefusedError, match=REPLACED):
+        rendered("slot", {**GOOD, "version": "2.0.0"}, [audience_by_alb(), running()])
 
 
 @pytest.mark.parametrize("driver", ["service", "gateway", "alb"])

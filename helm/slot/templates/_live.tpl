@@ -13,9 +13,11 @@
 {{- end }}
 {{- end }}
 {{- $ingress := lookup "networking.k8s.io/v1" "Ingress" .Release.Namespace $base }}
-{{- $action := get (dig "metadata" "annotations" dict $ingress) (printf "alb.ingress.kubernetes.io/actions.%s" $base) }}
+{{- range list $base (printf "%s-audience" $base) }}
+{{- $action := get (dig "metadata" "annotations" dict $ingress) (printf "alb.ingress.kubernetes.io/actions.%s" .) }}
 {{- range dig "forwardConfig" "targetGroups" list ($action | default "{}" | fromJson) }}
 {{- if and (eq .serviceName $name) (gt (dig "weight" 1 . | int) 0) }}{{ $_ := set $found "live" true }}{{ end }}
+{{- end }}
 {{- end }}
 {{- if $found.live }}true{{ end }}
 {{- end }}
