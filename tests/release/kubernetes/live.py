@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from scripts.release.kubernetes.router import Router
+from scripts.release.route import Target, other
+
 LIMIT_S = 5.0
 # A foreign application: it says its slot, and when it began a request.
 SERVER = """
@@ -111,6 +114,31 @@ class Users:
             self._end.set()
             for thread in self._threads:
                 thread.join(LIMIT_S + 1)
+
+
+class Switch(NamedTuple):
+    """Seconds from the start of a write of all users to the other slot, which takes `written`."""
+
+    written: float
+    new: float  # to the last request on a new connection that the old slot began
+    kept: float  # and on a kept one
+    quiet: float  # from then on nothing else was written
+
+
+def switches(router: Router, users: Users, number: int, quiet: float = 2.5) -> list[Switch]:
+    """Move all users back and forth, and watch the old slot for `quiet` seconds each time."""
+    found = []
+    for _ in range(number):
+        route = router.read()
+        assert route.target.sole
+        began = time.time()
+        router.write(Target.all_on(other(route.target.sole)), route.token, route.run, route.fence)
+        written = time.time() - began
+        time.sleep(quiet)
+        seen = users.since(began - LIMIT_S)
+        new, kept = (last_begun(seen, route.target.sole, kept, began) for kept in (False, True))
+        found.append(Switch(written, new, kept, quiet))
+    return found
 
 
 def last_begun(seen: Sequence[Seen], slot: str, kept: bool, since: float) -> float:
