@@ -74,15 +74,21 @@ def node_unready(home: Path, since: float = 0.0) -> str | None:
     node = object_at(home, f"/api/v1/nodes/{NODE_NAME}")
     if not node:
         return f"node {NODE_NAME} is not registered"
-    if since and _renewed(home) < since:
-        return f"node {NODE_NAME} has not reported since its kubelet started"
     for condition in node["status"].get("conditions", []):
         if condition["type"] == "Ready":
+            # It writes the condition when something has changed, and renews its Lease every ten seconds.
+            if since and _seconds(condition["lastHeartbeatTime"]) < since and _renewed(home) < since:
+                return f"node {NODE_NAME} has not reported since its kubelet started"
             return None if condition["status"] == "True" else str(condition["message"])
     return f"node {NODE_NAME} has reported nothing"
 
 
 def _renewed(home: Path) -> float:
-    """When the kubelet last renewed the node's Lease, in seconds since the epoch; 0 if never."""
+    """When the kubelet last renewed the node's Lease; 0 if never."""
     lease = object_at(home, f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NODE_NAME}")
-    return datetime.fromisoformat(lease["spec"]["renewTime"]).timestamp() if lease else 0.0
+    return _seconds(lease["spec"]["renewTime"]) if lease else 0.0
+
+
+def _seconds(time: str) -> float:
+    """A time of the API, in seconds since the epoch."""
+    return datetime.fromisoformat(time).timestamp()
