@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -75,16 +76,20 @@ def policy(stack: str, as_json: bool) -> None:
     from infra.plan.run import plan as run  # noqa: PLC0415  # Pulumi's SDK takes seconds
     from infra.policy.rule import judge  # noqa: PLC0415  # as above
     from infra.policy.rules import RULES  # noqa: PLC0415  # as above
+    from infra.policy.waivers import read_waivers, waive  # noqa: PLC0415  # as above
 
-    findings = judge(run(stack, file), RULES)
+    today = datetime.now(UTC).date()
+    judged = waive(judge(run(stack, file), RULES), read_waivers(), stack, today)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(findings)))
+        click.echo(msgspec.json.format(msgspec.json.encode(judged)))
     else:
-        for each in findings:
+        for each in judged.findings:
             say(f"{each.resource}: {each.words}")
             say(f"    {each.rule}: {each.why}{f' ({each.control})' if each.control else ''}")
-        say(f"{len(findings)} findings by {len(RULES)} rules")
-    click.get_current_context().exit(Exit.ERROR if findings else Exit.DONE)
+        for waiver in judged.stale:
+            say(f"{waiver.resource}: the waiver of {waiver.rule} has ended or waives nothing; take it out")
+        say(f"{len(judged.findings)} findings by {len(RULES)} rules, {len(judged.waived)} waived")
+    click.get_current_context().exit(Exit.ERROR if judged.findings else Exit.DONE)
 
 
 def _print_tree(graph: Graph) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from msgspec import inspect
@@ -103,6 +105,16 @@ def test_a_key_has_a_line_of_help_and_a_bound(key: str) -> None:
 def test_the_schema_for_editors_is_fresh() -> None:
     """Writing it anew changes nothing; if it does: python -m infra.stackfile."""
     assert json_schema() == SCHEMA_FILE.read_text()
+
+
+@pytest.mark.parametrize("name", stacks())
+def test_editors_take_the_committed_stacks(name: str) -> None:
+    """The schema agrees with the program, and refuses what the program refuses."""
+    schema = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
+    document = yaml.safe_load((STACKS / f"Pulumi.{name}.yaml").read_text())
+    assert [] == list(schema.iter_errors(document))
+    document["config"][KEY]["netwrk"] = {}
+    assert 1 == len(list(schema.iter_errors(document)))
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from infra.plan.graph import HIDDEN, Graph, Resource
 from infra.policy.rule import Rule, judge
 from infra.policy.rules import RULES, TAGS
+from infra.policy.waivers import Waiver, read_waivers, waive
 from scripts.commands.infra import command
 from scripts.exits import Exit
+from slo.yamlfile import YamlFileError
 
 BY_NAME = {rule.name: rule for rule in RULES}
 BACKED_UP = {"backupRetentionPeriod": 7, "deleteAutomatedBackups": False, "skipFinalSnapshot": False}
@@ -232,4 +237,48 @@ def test_policy_says_what_is_wrong_and_ends_with_1(monkeypatch: pytest.MonkeyPat
     assert "primetrade-dev-key-data: retentionInDays is missing; give one" in done.stdout
     assert "    strict: For this test (TEST.1)" in done.stdout
     found = msgspec.json.decode(CliRunner().invoke(command, ["policy", "dev", "--json"]).stdout)
-    assert ["primetrade-dev-key-data", "primetrade-dev-key-logs"] == [each["resource"] for each in found]
+    assert ["primetrade-dev-key-data", "primetrade-dev-key-logs"] == [each["resource"] for each in found["findings"]]
+
+
+WAIVER = Waiver("dev", "keys-turn", "sample", "sre@primetrade.ai", "a test", date(2027, 1, 31))
+FOUND = judge(graph(one(KEY, {})), (BY_NAME["keys-turn"],))
+
+
+@pytest.mark.parametrize(
+    ("waiver", "stack_name", "day", "counts"),
+    [
+        (WAIVER, "dev", date(2027, 1, 30), (0, 1, 0)),
+        (WAIVER, "dev", date(2027, 1, 31), (1, 0, 1)),
+        (WAIVER, "prod", date(2027, 1, 1), (1, 0, 0)),
+        (msgspec.structs.replace(WAIVER, rule="flow-logs"), "dev", date(2027, 1, 1), (1, 0, 1)),
+        (msgspec.structs.replace(WAIVER, resource="other"), "dev", date(2027, 1, 1), (1, 0, 1)),
+    ],
+)
+def test_a_waiver_holds_for_one_finding_until_its_day(
+    waiver: Waiver, stack_name: str, day: date, counts: tuple[int, int, int]
+) -> None:
+    """Of its stack, rule and resource; one that has ended or waives nothing is named."""
+    judged = waive(FOUND, [waiver], stack_name, day)
+    assert counts == (len(judged.findings), len(judged.waived), len(judged.stale))
+
+
+def test_the_committed_waivers_can_be_read() -> None:
+    """Whatever they are."""
+    assert isinstance(read_waivers(), tuple)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rule": "nonsense"}, r"waivers\[0\]\.rule: there is no nonsense; one of open-to-the-world"),
+        ({"until": "some day"}, r"waivers\[0\]\.until: "),
+        ({"reason": ""}, r"waivers\[0\]\.reason: "),
+        ({"resorce": "x"}, r"waivers\[0\]\.resorce: unknown key"),
+    ],
+)
+def test_a_waiver_that_says_nothing_is_refused(tmp_path: Path, changes: dict[str, str], words: str) -> None:
+    """By file, line and key."""
+    whole = {"version": 1, "waivers": [{**msgspec.to_builtins(WAIVER), **changes}]}
+    (tmp_path / "waivers.yaml").write_text(yaml.safe_dump(whole))
+    with pytest.raises(YamlFileError, match=words):
+        read_waivers(tmp_path / "waivers.yaml")
