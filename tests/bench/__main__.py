@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("app", "generator", "cutover", "switch", "rollback", "killed", "alarms")
+BENCHES = ("app", "generator", "cutover", "switch", "rollback", "killed", "alarms", "cluster")
 
 
 def main(names: list[str]) -> None:
@@ -17,7 +17,7 @@ def main(names: list[str]) -> None:
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         sys.exit(f"no benchmark {', '.join(unknown)}: there are {', '.join(BENCHES)}")
-    for name in names or BENCHES:
+    for name in names or BENCHES[:-1]:  # the last one needs root and a cluster
         subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True, timeout=1800)
 
 

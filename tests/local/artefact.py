@@ -37,6 +37,7 @@ class Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
+    begun = 0.0  # Unix seconds at which the request began
 
     def answer(self, status: int, body: object) -> None:
         content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
@@ -44,6 +45,7 @@ class Answer(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/plain" if isinstance(body, str) else "application/json")
         self.send_header("content-length", str(len(content)))
         self.send_header("x-slot", ENV["SLOT"])
+        self.send_header("x-begun", f"{self.begun:.6f}")
         if DRAINING.is_set():
             self.send_header("connection", "close")
         self.end_headers()
@@ -60,7 +62,7 @@ class Answer(BaseHTTPRequestHandler):
 
 class Traffic(Answer):
     def respond(self) -> None:
-        began = time.monotonic_ns()
+        began, self.begun = time.monotonic_ns(), time.time()
         IN_FLIGHT.add(threading.get_ident())
         self.body()
         if "x-shadow" in self.headers:
