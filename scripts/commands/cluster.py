@@ -54,7 +54,7 @@ def command() -> None:
 def up(home: Path | None, as_json: bool) -> None:
     """Start what does not run, and wait until pods, DNS, metrics, gateways and databases work.
 
-    The first time, the programs are built (about 15 minutes on two cores); afterwards it takes a minute. Needs root.
+    The first time, the programs are built (20 to 30 minutes on two cores); afterwards it takes a minute. Needs root.
 
     Example: primetrade cluster up && export KUBECONFIG=$(primetrade cluster kubeconfig)
     """

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from scripts.cluster import control, kubeconfigs, machine, node, packages, parts, pki
 from scripts.cluster.addresses import API_SERVICE_IP, NODE_IP
 from scripts.cluster.cluster import others, refuse_another, status, up
 from scripts.cluster.errors import ClusterError, MissingError
 from scripts.cluster.images import names
+from scripts.commands.cluster import command
+from scripts.exits import Exit
 from scripts.local.processes import start, stop
 
 
@@ -283,3 +286,16 @@ def test_a_home_whose_sockets_would_have_no_room_is_refused(tmp_path: Path) -> N
     """Before anything is started."""
     with pytest.raises(ClusterError, match=r"characters too long for the sockets in it: give a shorter --home"):
         up(tmp_path / ("long" * 30), print)
+
+
+def test_a_kubeconfig_that_is_not_there_is_a_wrong_setting(tmp_path: Path) -> None:
+    """The message says how to get one."""
+    result = CliRunner().invoke(command, ["kubeconfig", "--home", str(tmp_path)])
+    assert Exit.USAGE == result.exit_code
+    assert "start one with `primetrade cluster up`" in result.output
+
+
+def test_status_has_a_form_for_machines(tmp_path: Path) -> None:
+    """One JSON document, whether a cluster is there or not."""
+    result = CliRunner().invoke(command, ["status", "--home", str(tmp_path), "--json"])
+    assert not json.loads(result.output)["running"]

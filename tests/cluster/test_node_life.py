@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from scripts.cluster import images, machine
 from scripts.cluster.addons.images import archives
 from scripts.cluster.addresses import BRIDGE, NODE_IP
 from scripts.cluster.cluster import down, status, up
+from scripts.cluster.ending import children, finish, is_shim
 from scripts.cluster.errors import ClusterError
 from scripts.cluster.parts import NAMES
 from scripts.cluster.state import read_state, write_state
@@ -48,10 +48,10 @@ def pids(home: Path) -> dict[str, int]:
 
 
 def kill(pids: Iterable[int]) -> None:
-    found = [psutil.Process(pid) for pid in pids]
-    for each in found:
-        each.send_signal(signal.SIGKILL)
-    psutil.wait_procs(found, 10)
+    """SIGKILL to all, and wait until they are gone."""
+    found = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    finish(found, 0)
+    assert not [each for each in found if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
 def containers(place: Sandbox) -> set[tuple[str, str]]:
@@ -105,6 +105,17 @@ def test_the_whole_control_plane_restarts_under_running_pods(home: Path, place: 
     up(home, print)
     place.ready("blue")
     assert there == containers(place)
+
+
+def test_up_after_everything_died_at_once(home: Path, place: Sandbox) -> None:
+    """As after a power cut: every process is gone, mounts and files are as they were, and the pods come back."""
+    address = address_of(place)
+    shims = [process for process in marked(home) if is_shim(process)]
+    containers = [child.pid for shim in shims for child in children(shim)]
+    kill([*(process.pid for process in marked(home)), *containers])
+    up(home, print)
+    place.ready("blue")
+    assert "blue" == eventually(lambda: answer(address))
 
 
 def test_what_a_killed_command_did_not_write_down_is_replaced(home: Path, place: Sandbox) -> None:
