@@ -1,7 +1,8 @@
 """What a master says on standard output, among other lines of its log, and how it is read back.
 
 The log is how the recording leaves the master: it can be read while the run goes on and after it, over and over, also
-when the reader was cut off, and asks for no right but to read it.
+when the reader was cut off, and asks for no right but to read it. The master stays for a while after its last word,
+since some nodes drop the logs of what has ended.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from loadtest.launch import GeneratorDied
 from loadtest.recording import Recording, Second
 
 MARK: Final = "primetrade "
+LAST: Final = ("recorded", "refused", "invalid")
 LINE: Final = 8000  # characters; container runtimes split lines of 16 KiB
 
 
@@ -33,6 +35,7 @@ class Log(msgspec.Struct):
     recording: Recording | None = None
     refused: str = ""  # why no run like this can be made
     invalid: str = ""  # why the run that was begun says nothing
+    over: bool = False  # the last word was said
 
 
 def note(text: str) -> str:
@@ -64,8 +67,8 @@ def recording(found: Recording) -> Iterator[str]:
     yield _line("recorded", hashlib.sha256(packed).hexdigest())
 
 
-def read(text: str) -> Log:
-    """What `text` says, which may begin and end anywhere in a log.
+def read(text: str, *, whole: bool = True) -> Log:
+    """What `text` says, which may end anywhere in a log; and begin anywhere if it is not `whole`: without recording.
 
     Raises GarbledLog where the whole recording should be there and is not.
     """
@@ -79,6 +82,7 @@ def read(text: str) -> Log:
             value: Any = msgspec.json.decode(payload, type=Second if kind == "second" else str)
         except msgspec.DecodeError:  # cut, at the end of what was read
             continue
+        log.over = log.over or kind in LAST
         match kind:
             case "note":
                 log.notes.append(value)
@@ -86,7 +90,7 @@ def read(text: str) -> Log:
                 log.seconds.append(value)
             case "recording":
                 packed.append(value)
-            case "recorded":
+            case "recorded" if whole:
                 log.recording = _unpacked("".join(packed), value)
             case "refused":
                 log.refused = value

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import gevent  # type: ignore[import-untyped]  # ships no types
 import msgspec
+from gevent.event import Event  # type: ignore[import-untyped]  # as above
 from locust.runners import STATE_MISSING, MasterRunner
 from locust.stats import print_stats
 
@@ -180,27 +181,37 @@ def main(plan_path: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     plan = msgspec.json.decode(Path(plan_path).read_bytes(), type=Plan)
     try:
-        reach(plan.config.target)
-        tokens = _seeded() if plan.seeds else None
-        environment = Environment()
-        runner = environment.create_master_runner("*", plan.port)
-        master = Master(plan, runner, _say)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            gevent.signal_handler(number, master.end)
-        try:
-            for line in log.recording(master.run(tokens)):
-                _say(line)
-        finally:
-            runner.quit()
-            gevent.sleep(QUIT_S)
+        code, last = 0, [*log.recording(_recorded(plan))]
     except RunInvalid as exc:
-        _say(log.invalid(str(exc)))
-        return 4
+        code, last = 4, [log.invalid(str(exc))]
     except LoadError as exc:
-        _say(log.refused(str(exc)))
-        return 2
-    print_stats(environment.stats, current=False)
-    return 0
+        code, last = 2, [log.refused(str(exc))]
+    told = Event()
+    _on_signals(told.set)
+    for line in last:
+        _say(line)
+    told.wait(plan.linger_s)
+    return code
+
+
+def _recorded(plan: Plan) -> Recording:
+    reach(plan.config.target)
+    tokens = _seeded() if plan.seeds else None
+    environment = Environment()
+    runner = environment.create_master_runner("*", plan.port)
+    master = Master(plan, runner, _say)
+    _on_signals(master.end)
+    try:
+        return master.run(tokens)
+    finally:
+        runner.quit()
+        gevent.sleep(QUIT_S)
+        print_stats(environment.stats, current=False)
+
+
+def _on_signals(act: Callable[[], object]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, act)
 
 
 def _say(line: str) -> None:

@@ -41,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True):
     workers: int
     port: int = 5557
     gather_s: float = START_S  # for all workers to be there
+    linger_s: float = 0.0  # after the last word, unless it is told to end: for whoever reads the log
     seeds: bool = False  # seed the database of $DATABASE_URL first, with tokens signed by $JWT_KEYS
 
 

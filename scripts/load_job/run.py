@@ -31,6 +31,7 @@ LOOK_S: Final = 1.0
 UNMADE_S: Final = 8.0  # for a Job to make its pods: a namespace that was just made refuses them for a moment
 START_S: Final = 180.0  # for a pod to run: its image is fetched, perhaps a node is added
 SEED_S: Final = 300.0
+LINGER_S: Final = 120.0  # of the master, for its last words to be read
 LINES: Final = 30  # of the log, while it grows: seconds come one a second
 
 Say = Callable[[str], object]
@@ -142,10 +143,10 @@ class JobRun:
                 self._api.create(self._jobs, manifests.workers_job(self.place, self._plan, address, self._owner))
                 self._workers_made = time.monotonic()
             if started(master):
-                self._listen(master, over=phase in {"Succeeded", "Failed"})
+                self._listen(master, ended=phase in {"Succeeded", "Failed"})
 
-    def _listen(self, master: Pod, *, over: bool) -> None:
-        found = log.read(self._pods.text(master, "" if over else f"?tailLines={LINES}"))
+    def _listen(self, master: Pod, *, ended: bool) -> None:
+        found = log.read(self._pods.text(master, f"?tailLines={LINES}"), whole=False)
         for words in found.notes:
             if words not in self._told:
                 self._told.add(words)
@@ -154,8 +155,8 @@ class JobRun:
             if second.t > self._last:
                 self._last = second.t
                 self._seconds.append(second)
-        if over:
-            self._log = found
+        if found.over or ended:
+            self._log = log.read(self._pods.text(master))
 
     def _troubles(self, pods: list[Pod]) -> Iterator[str]:
         """What will not get better by itself."""
@@ -175,14 +176,14 @@ class JobRun:
 def launch_job(config: RunConfig, place: Place, workers: int, api: Api, say: Say = print) -> JobRun:
     """Start a run in the cluster; its name and limit are made here. Raises BadRun, ReleaseError."""
     check(config)
-    plan = Plan(config, workers, gather_s=START_S, seeds=bool(place.secret))
+    plan = Plan(config, workers, gather_s=START_S, linger_s=LINGER_S, seeds=bool(place.secret))
     if config.profile.journeys == "tasks" and not plan.seeds:
         raise BadRun(
             f"profile {config.profile.name!r} sends the task API's own journeys, which need users with tokens: give "
             "--secret, the Secret with the API's DATABASE_URL and JWT_KEYS, so that the master seeds them, or use a "
             "profile that declares journeys"
         )
-    limit_s = 2 * START_S + (SEED_S if plan.seeds else 0.0) + config.longest_s()
+    limit_s = 2 * START_S + LINGER_S + (SEED_S if plan.seeds else 0.0) + config.longest_s()
     name = f"load-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     Path(config.out_dir).mkdir(parents=True, exist_ok=True)
     run = JobRun(api, msgspec.structs.replace(place, name=name, limit_s=round(limit_s)), plan, say)

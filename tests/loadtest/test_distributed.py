@@ -155,6 +155,19 @@ def test_a_worker_that_is_not_there_in_time_makes_the_run_invalid(server: Any, c
     assert "GET /ok" not in server.counts()
 
 
+def test_a_master_stays_for_its_reader_until_it_is_told_to_end(config: Config, crew: Crew) -> None:
+    """Its last word is said, its workers are gone, and it waits."""
+    crew.start(config(OK, steady_s=1), workers=1, there=1, linger_s=60)
+    assert 0 == crew.workers[0].wait(60)
+    deadline = time.monotonic() + 30
+    while not crew.heard().over:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert crew.running[0].poll() is None
+    crew.running[0].terminate()
+    assert 0 == crew.wait()
+
+
 def test_a_worker_that_cannot_do_its_share_makes_the_run_invalid(config: Config, crew: Crew) -> None:
     """It says why; here its journeys have no users."""
     crew.start(config(journeys="tasks"), workers=1, there=1)

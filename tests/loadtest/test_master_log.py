@@ -44,6 +44,14 @@ def test_a_recording_that_lacks_a_line_is_no_recording(lost: int) -> None:
         log.read("\n".join(lines))
 
 
+def test_the_end_of_a_log_shows_that_the_last_word_was_said() -> None:
+    """The recording itself is not looked for in a part."""
+    lines = [log.note("begun"), *log.recording(long())]
+    found = log.read("\n".join(lines[-3:]), whole=False)
+    assert (True, None) == (found.over, found.recording)
+    assert not log.read("\n".join(lines[:-1]), whole=False).over
+
+
 def test_a_log_that_is_read_while_it_grows_is_no_error() -> None:
     """Cut anywhere: in a second, and before the end of the recording."""
     lines = [log.second(SECOND), *log.recording(long())]
@@ -55,4 +63,5 @@ def test_a_log_that_is_read_while_it_grows_is_no_error() -> None:
 @pytest.mark.parametrize("kind", ["refused", "invalid"])
 def test_the_last_word_of_a_master_without_a_recording_is_read(kind: str) -> None:
     """Why there is none."""
-    assert "no such target" == getattr(log.read(getattr(log, kind)("no such target")), kind)
+    found = log.read(getattr(log, kind)("no such target"))
+    assert ("no such target", True) == (getattr(found, kind), found.over)
