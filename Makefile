@@ -82,6 +82,7 @@ clean: ## Stop the local systems and delete what was built (reports/ stays)
 	  for state in .local/state.json .local/*/state.json; do \
 	    if [ -e "$$state" ]; then $(BIN)/primetrade local down --home "$$(dirname "$$state")"; fi; \
 	  done; \
+	  if [ -e .local/cluster ]; then $(BIN)/primetrade cluster down; fi; \
 	fi
 	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
