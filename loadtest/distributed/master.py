@@ -31,6 +31,7 @@ from loadtest.distributed.merge import merged, merged_second
 from loadtest.distributed.messages import Hello, Part, Plan, packed, shares, unpacked
 from loadtest.errors import LoadError
 from loadtest.launch import START_S, STOP_S, RunInvalid, reach
+from loadtest.process import end_when_told
 from loadtest.recording import Recording, Sample, Worker
 from loadtest.tokens import Tokens
 
@@ -179,6 +180,7 @@ class Master:
 def main(plan_path: str) -> int:
     """Do what PLAN.json says. Ends with 0 once the recording is printed, 2 where it cannot be done, 4 without one."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    end_when_told()
     plan = msgspec.json.decode(Path(plan_path).read_bytes(), type=Plan)
     try:
         code, last = 0, [*log.recording(_recorded(plan))]

@@ -22,7 +22,7 @@ from loadtest.declared import Declared
 from loadtest.distributed import messages
 from loadtest.distributed.messages import Hello, Part, Share, packed, unpacked
 from loadtest.launch import BadRun
-from loadtest.process import allow_files, lacking_files, precede, quieten_gc
+from loadtest.process import allow_files, end_when_told, lacking_files, precede, quieten_gc
 from loadtest.recorder import Recorder
 from loadtest.recording import Recording
 from loadtest.request import Journeys
@@ -39,14 +39,17 @@ class Worker:
         self._runner = runner
         self._share: Share | None = None
         self._run: Run | None = None
+        self._begun = False
         for kind, act in ((messages.SHARE, self._take), (messages.BEGIN, self._begin), (messages.END, self.end)):
             runner.register_message(kind, act)
         self._send(messages.HERE, Hello(platform.node(), os.environ.get("NODE_NAME", platform.node())))
 
     def end(self, **_: Any) -> None:
         """Before its time: what was measured is sent, and said to be of an interrupted run."""
-        if self._run is not None:
+        if self._run is not None and self._begun:
             self._run.interrupt()
+        else:
+            self._runner.quit()
 
     def second(self, recorder: Recorder, t: int, in_flight: int) -> None:
         recorder.live(t, in_flight)  # notes how many are in flight
@@ -75,6 +78,7 @@ class Worker:
     def _execute(self) -> None:
         assert self._share is not None  # the master waits for READY
         assert self._run is not None
+        self._begun = True
         self._send(messages.BEGAN)
         self._run.execute(self._share.arrivals())
 
@@ -93,6 +97,7 @@ class Worker:
 def main(master: str, port: int) -> None:
     """Work for the master at that address; ends with 0 once it says that it has everything."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    end_when_told()
     precede()
     environment = Environment()
     runner = environment.create_worker_runner(master, port)

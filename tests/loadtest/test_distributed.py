@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -153,6 +154,31 @@ def test_a_worker_that_is_not_there_in_time_makes_the_run_invalid(server: Any, c
     assert 4 == crew.wait()
     assert "1 of 2 workers were there within 4 s" in crew.heard().invalid
     assert "GET /ok" not in server.counts()
+
+
+def test_a_worker_without_a_master_ends_when_it_is_told_to(crew: Crew) -> None:
+    """While it still tries to reach one."""
+    crew._spawn("worker", "127.0.0.1", str(crew.port))
+    status = Path(f"/proc/{crew.running[0].pid}/status")
+    deadline = time.monotonic() + 30
+    while not int(re.findall(r"SigCgt:\s+(\w+)", status.read_text())[0], 16) >> signal.SIGTERM - 1 & 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    crew.running[0].terminate()
+    assert 128 + signal.SIGTERM == crew.wait()
+
+
+def test_workers_that_wait_for_others_end_when_they_are_told_to(config: Config, crew: Crew) -> None:
+    """The run is invalid, since it cannot begin any more."""
+    crew.start(config(OK), workers=2, there=1, gather_s=5)
+    deadline = time.monotonic() + 30
+    while "reported as ready" not in (crew.home / "0.err").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.3)
+    crew.workers[0].terminate()
+    assert crew.workers[0].wait(3) in {0, 128 + signal.SIGTERM}
+    assert 4 == crew.wait()
 
 
 def test_a_master_stays_for_its_reader_until_it_is_told_to_end(config: Config, crew: Crew) -> None:
