@@ -120,7 +120,7 @@ def test_an_interrupted_run_reports_what_it_has_and_ends_with_130(server: Any, s
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("run", "loud", "--target", "http://127.0.0.1:1"), "ours are analysis, load, smoke"),
+        (("run", "loud", "--target", "http://127.0.0.1:1"), "ours are analysis, cluster, load, smoke"),
         (("run", "smoke", "--target", "http://127.0.0.1:1"), "primetrade db seed"),
         (("run", "smoke", "--target", "x", "--header", "nocolon"), "has no colon"),
         (("run", "smoke", "--target", "x", "--steady", "60"), "60 is not a duration"),
@@ -163,4 +163,4 @@ def test_a_limit_on_open_files_that_is_too_low_is_refused(shop: Path) -> None:
 def test_our_profiles_are_listed() -> None:
     """For people and for machines."""
     assert "load" in run("profiles").stdout
-    assert {"analysis", "load", "smoke"} == {p["name"] for p in json.loads(run("profiles", "--json").stdout)}
+    assert {"analysis", "cluster", "load", "smoke"} == {p["name"] for p in json.loads(run("profiles", "--json").stdout)}

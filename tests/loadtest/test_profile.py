@@ -11,11 +11,11 @@ from loadtest.profile import ProfileError, names, read_profile
 PLAIN = "name: mine\nrate: 10\nsteady_s: 5\n"
 
 
-@pytest.mark.parametrize("name", ["analysis", "load", "smoke"])
+@pytest.mark.parametrize("name", ["analysis", "cluster", "load", "smoke"])
 def test_our_profiles_are_readable_and_named_after_their_files(name: str) -> None:
     """And none is missing from this list."""
     assert name == read_profile(name).name
-    assert ["analysis", "load", "smoke"] == names()
+    assert ["analysis", "cluster", "load", "smoke"] == names()
 
 
 def test_the_load_profile_offers_enough_for_its_objective() -> None:
@@ -73,5 +73,5 @@ def test_a_bad_profile_is_refused_with_file_line_and_key(tmp_path: Path, text: s
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     """So that nobody has to look."""
-    with pytest.raises(ProfileError, match=r"no profile 'loud': ours are analysis, load, smoke"):
+    with pytest.raises(ProfileError, match=r"no profile 'loud': ours are analysis, cluster, load, smoke"):
         read_profile("loud")
