@@ -15,6 +15,7 @@ from scripts.release.kubernetes.values import laid
 from scripts.release.slots import Release
 
 POLL_S: Final = 0.2
+STUCK_S: Final = 20.0  # for an image to be pulled after all, or a node to be found
 SLACK_S: Final = 30.0  # over the Job's own deadline
 DEADLINE_S: Final = 600.0  # of the chart, where the values say none
 LINES: Final = 5
@@ -49,16 +50,23 @@ class Expansion:
         return said[-1] if said else ""
 
     def _ended(self, path: str, limit: float) -> str:
-        begun = time.monotonic()
+        """How the Job ended; one whose pod cannot be started is not waited for to its deadline."""
+        begun = fit = time.monotonic()
         while (found := outcome(self._api.get(path))) == "running":
-            if time.monotonic() - begun > limit:
-                return f"has not ended in {limit:g} s{self._why(path)}"
+            why, now = self._why(path), time.monotonic()
+            fit = fit if why else now
+            if now - fit > STUCK_S or now - begun > limit:
+                return f"does not get on: {why}" if why else f"has not ended in {limit:g} s"
             time.sleep(POLL_S)
         return found
 
     def _why(self, path: str) -> str:
-        pods = self._pods(path.rpartition("/")[2])
-        return next((f" ({words})" for pod in pods if (words := slots.pod_trouble(pod))), "")
+        job = path.rpartition("/")[2]
+        if pods := self._pods(job):
+            return next((words for pod in pods if (words := slots.pod_trouble(pod))), "")
+        events = f"/api/v1/namespaces/{self._space}/events"  # a quota or a policy that refuses them says so only there
+        found = self._api.list(events, fields=f"involvedObject.name={job},type=Warning")
+        return f"{found[-1]['reason']}: {found[-1]['message']}" if found else ""
 
     def _said(self, release: Release) -> list[str]:
         pods = self._pods(f"{self._settings.app}-expand-{release.digest}")

@@ -15,7 +15,7 @@ import pytest
 from scripts.release import engine
 from scripts.release.carry import look
 from scripts.release.engine import Caller, Options
-from scripts.release.errors import Refused, Reverted
+from scripts.release.errors import Refused, ReleaseError
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
 from scripts.release.kubernetes.platform import Kubernetes
@@ -53,7 +53,7 @@ def shop(place: Bed, file: ReleaseFile) -> Kubernetes:
 def test_a_release_goes_live_and_back_without_a_lost_request(shop: Kubernetes, file: ReleaseFile) -> None:
     """Kept connections and new ones; at once, from the first write of the route on."""
     with Users(shop.edge()).at_work() as users:
-        until(lambda: len(users.seen) > 300)
+        until(lambda: shop.arriving() > 100)
         engine.deploy(shop, file, "1.1.0", CALLER)
         assert look(shop).role is Role.WARM
         until(lambda: {each.slot for each in users.seen[-100:]} == {"green"})
@@ -73,12 +73,17 @@ def test_a_gradual_step_is_refused_before_anything_begins(shop: Kubernetes, plac
     assert engine.preview_plan(place.platform(gradual), gradual, "1.1.0", Options(all_at_once=True))
 
 
-def refused(shop: Kubernetes, file: ReleaseFile, **more: object) -> str:
+def refused(shop: Kubernetes, file: ReleaseFile, *, migrates: bool = False, **more: object) -> str:
     """Why a release is refused; nobody was on it."""
     timeouts = msgspec.structs.replace(file.settings.timeouts, ready=Duration(20))
-    file = msgspec.structs.replace(file, settings=msgspec.structs.replace(file.settings, timeouts=timeouts))
-    with pytest.raises(Reverted) as told:
-        engine.deploy(shop, file, "1.1.0", CALLER, Options(**more))  # type: ignore[arg-type]
+    schema = msgspec.structs.replace(file.settings.schema, expand=("migrate",) if migrates else ())
+    settings = msgspec.structs.replace(file.settings, timeouts=timeouts, schema=schema)
+    file = msgspec.structs.replace(file, settings=settings)
+    with Users(shop.edge()).at_work() as users:
+        until(lambda: shop.arriving() > 100)
+        with pytest.raises(ReleaseError) as told:
+            engine.deploy(shop, file, "1.1.0", CALLER, Options(**more))  # type: ignore[arg-type]
+    assert users.failed == []
     assert shop.observe().route.target.sole == "blue"
     return str(told.value)
 
@@ -102,6 +107,8 @@ def test_a_quota_that_is_used_up_is_named(shop: Kubernetes, file: ReleaseFile, p
     try:
         until(lambda: (place.admin.get(f"{path}/few") or {}).get("status", {}).get("used"))
         assert "exceeded quota: few" in refused(shop, file)
+        assert "exceeded quota: few" in refused(shop, file, migrates=True)
+        engine.abort(shop, file, CALLER)
     finally:
         place.admin.delete(f"{path}/few")
 
