@@ -38,12 +38,14 @@ class Expansion:
         if not values["migration"]["command"]:
             return "this service has no migrations"
         path = f"/apis/batch/v1/namespaces/{self._space}/jobs/{name}-{release.digest}"
-        if outcome(self._api.get(path)) != "running":
+        if not goes_on(self._api.get(path), values["migration"]["command"]):
             self._helm.uninstall(name)
             self._helm.install(name, values)
         limit = float(values["migration"].get("activeDeadlineSeconds", DEADLINE_S)) + SLACK_S
         ended = self._ended(path, limit)
         said = self._said(release)
+        if ended != "complete" and not ended.startswith("failed"):
+            self._helm.uninstall(name)  # or it would run some time later, when nobody waits for it
         if ended != "complete":
             ending = "\n".join(f"  {line}" for line in said[-LINES:])
             raise ReleaseError(f"schema.expand: Job {name}-{release.digest} {ended}; no slot was touched:\n{ending}\n")
@@ -85,6 +87,13 @@ def migration_values(command: Sequence[str], release: Release) -> dict[str, Any]
     own = (release.values.get("migration") or {}).get("command")
     words = own or ["python3" if word == "{python}" else word for word in command]
     return laid(release.values, {"render": "migration", "migration": {"releaseId": release.digest, "command": words}})
+
+
+def goes_on(job: Object | None, command: Sequence[str]) -> bool:
+    """Whether a Job runs, with this command: it need only be waited for."""
+    if job is None or outcome(job) != "running":
+        return False
+    return list(job["spec"]["template"]["spec"]["containers"][0]["command"]) == list(command)
 
 
 def outcome(job: Object | None) -> str:

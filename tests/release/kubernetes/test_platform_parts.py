@@ -82,6 +82,16 @@ def test_how_a_migration_stands(conditions: list[Object], says: str) -> None:
     assert expansion.outcome(None) == ""
 
 
+def test_a_migration_that_runs_is_waited_for_and_no_other() -> None:
+    """A killed engine left it; one with another command is of another file."""
+    template = {"template": {"spec": {"containers": [{"command": ["migrate"]}]}}}
+    ended = [{"type": "Complete", "status": "True"}]
+    assert expansion.goes_on({"spec": template, "status": {}}, ["migrate"])
+    assert not expansion.goes_on({"spec": template, "status": {}}, ["other"])
+    assert not expansion.goes_on({"spec": template, "status": {"conditions": ended}}, ["migrate"])
+    assert not expansion.goes_on(None, ["migrate"])
+
+
 def test_a_migration_runs_the_values_command_or_the_files() -> None:
     """In the image of the release, whose Python is not this one."""
     values = expansion.migration_values(["{python}", "-m", "migrate"], SHOP)
