@@ -31,6 +31,7 @@ class Log(msgspec.Struct):
     """What a log says, so far."""
 
     notes: list[str] = []
+    waiting: bool = False  # for its workers
     seconds: list[Second] = []
     recording: Recording | None = None
     refused: str = ""  # why no run like this can be made
@@ -41,6 +42,11 @@ class Log(msgspec.Struct):
 def note(text: str) -> str:
     """What goes on, for a person."""
     return _line("note", text)
+
+
+def waiting(text: str) -> str:
+    """The same, once everything is ready for the workers to come."""
+    return _line("waiting", text)
 
 
 def second(found: Second) -> str:
@@ -84,8 +90,9 @@ def read(text: str, *, whole: bool = True) -> Log:
             continue
         log.over = log.over or kind in LAST
         match kind:
-            case "note":
+            case "note" | "waiting":
                 log.notes.append(value)
+                log.waiting = log.waiting or kind == "waiting"
             case "second":
                 log.seconds.append(value)
             case "recording":

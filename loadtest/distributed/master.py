@@ -36,6 +36,7 @@ from loadtest.recording import Recording, Sample, Worker
 from loadtest.tokens import Tokens
 
 POLL_S: Final = 0.02
+ENDED_S: Final = 3.0  # for the log of a master that was told to end to be read
 QUIT_S: Final = 1.0  # for the word to end to reach the workers
 
 
@@ -98,7 +99,7 @@ class Master:
 
     def _gather(self) -> None:
         wanted, limit_s = self._plan.workers, self._plan.gather_s
-        self._say(log.note(f"waiting for {wanted} workers, at most {limit_s:g} s"))
+        self._say(log.waiting(f"waiting for {wanted} workers, at most {limit_s:g} s"))
         self._wait(lambda: len(self._crew) == wanted or self._ending, limit_s)
         names = ", ".join(member.name for member in self._crew.values()) or "nobody"
         if len(self._crew) < wanted:
@@ -182,26 +183,29 @@ def main(plan_path: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     end_when_told()
     plan = msgspec.json.decode(Path(plan_path).read_bytes(), type=Plan)
+    told = Event()
     try:
-        code, last = 0, [*log.recording(_recorded(plan))]
+        code, last = 0, [*log.recording(_recorded(plan, told))]
     except RunInvalid as exc:
         code, last = 4, [log.invalid(str(exc))]
     except LoadError as exc:
         code, last = 2, [log.refused(str(exc))]
-    told = Event()
+    if ended := told.is_set():
+        told.clear()
     _on_signals(told.set)
     for line in last:
         _say(line)
-    told.wait(plan.linger_s)
+    told.wait(min(plan.linger_s, ENDED_S) if ended else plan.linger_s)
     return code
 
 
-def _recorded(plan: Plan) -> Recording:
+def _recorded(plan: Plan, told: Event) -> Recording:
     reach(plan.config.target)
     tokens = _seeded() if plan.seeds else None
     environment = Environment()
     runner = environment.create_master_runner("*", plan.port)
     master = Master(plan, runner, _say)
+    _on_signals(told.set)
     _on_signals(master.end)
     try:
         return master.run(tokens)

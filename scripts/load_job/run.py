@@ -63,7 +63,7 @@ class JobRun:
         self.close()
 
     def start(self) -> None:
-        """Make the master's Job; the workers' follows when it can be told the master's address. Raises ReleaseError."""
+        """Make the master's Job; the workers' follows when the master waits for them. Raises ReleaseError."""
         self._owner = self._api.create(self._jobs, manifests.master_job(self.place))
         secret = manifests.plan_secret(self.place, self._plan, self._owner)
         self._api.create(f"/api/v1/namespaces/{self.place.namespace}/secrets", secret)
@@ -136,14 +136,8 @@ class JobRun:
     def _look(self) -> None:
         pods = self._pods.all()
         self._trouble = next(self._troubles(pods), "")
-        for master in component(pods, "master"):
-            phase, address = master["status"].get("phase"), master["status"].get("podIP")
-            if phase == "Running" and address and not self._workers_made and not self._stopped:
-                assert self._owner is not None  # made by `start`
-                self._api.create(self._jobs, manifests.workers_job(self.place, self._plan, address, self._owner))
-                self._workers_made = time.monotonic()
-            if started(master):
-                self._listen(master, ended=phase in {"Succeeded", "Failed"})
+        for master in filter(started, component(pods, "master")):
+            self._listen(master, ended=master["status"].get("phase") in {"Succeeded", "Failed"})
 
     def _listen(self, master: Pod, *, ended: bool) -> None:
         found = log.read(self._pods.text(master, f"?tailLines={LINES}"), whole=False)
@@ -155,6 +149,11 @@ class JobRun:
             if second.t > self._last:
                 self._last = second.t
                 self._seconds.append(second)
+        if found.waiting and not self._workers_made and not self._stopped:
+            assert self._owner is not None  # made by `start`
+            job = manifests.workers_job(self.place, self._plan, master["status"]["podIP"], self._owner)
+            self._api.create(self._jobs, job)
+            self._workers_made = time.monotonic()
         if found.over or ended:
             self._log = log.read(self._pods.text(master))
 
@@ -166,6 +165,8 @@ class JobRun:
             yield from self._pods.refusals(self.place.master)
         if self._workers_made and len(workers) < self._plan.workers and now - self._workers_made > UNMADE_S:
             yield from self._pods.refusals(self.place.workers)
+        if not masters and self._workers_made:
+            yield "the master's pod was deleted"
         if not any(map(started, masters)) and now - self._begun > START_S:
             yield self._pods.unstarted() or f"the master's pod was not made within {START_S:g} s"
 

@@ -13,10 +13,13 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from loadtest.recording import Recording
+from scripts.cluster import addons
 from scripts.cluster.images import load
 from scripts.image.image import make
+from scripts.tools import tool
 from tests.cluster.sandbox import Sandbox, eventually, sandbox
 
 pytestmark = pytest.mark.cluster
@@ -88,6 +91,22 @@ def read(out: Path) -> Recording:
     return msgspec.json.decode((out / "recording.json").read_bytes(), type=Recording)
 
 
+def deploy_api(kubeconfig: Path, place: Sandbox, image: str) -> None:
+    """The task API, which is in the image too, with a database of its own."""
+    keys = {"JWT_KEYS": json.dumps({"k1": "k" * 32}), "CURSOR_KEY": "c" * 32, "ADMIN_TOKEN": "a" * 32}
+    addons.secret(kubeconfig, place.namespace, also=keys)
+    repository, _, tag = image.rpartition(":")
+    for name, more, wait in (
+        ("api-expand", "render=migration,migration.releaseId=one", "wait job --all --for=condition=complete"),
+        ("api-blue", "slot=blue,replicas=1", "rollout status deployment/api-blue"),
+    ):
+        values = f"{more},version=1.0.0,secret=task-api,image.repository={repository},image.tag={tag}"
+        words = [str(tool("helm")), "template", name, str(ROOT / "helm/slot"), "--skip-tests", "--set", values]
+        rendered = run([*words, "--values", str(ROOT / "helm/task-api.yaml")]).stdout
+        place.apply(*(found for found in yaml.safe_load_all(rendered) if found))
+        place.run(*wait.split(), "--timeout=25s")
+
+
 def gone(place: Sandbox) -> None:
     """Nothing of a load run is left: no Job, no pod of one, no Secret."""
     ours = "--selector=app.kubernetes.io/name=primetrade-load"
@@ -140,6 +159,20 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_in_the_cluster(
     gone(place)
 
 
+def test_the_master_seeds_users_for_our_own_journeys(
+    cluster: Path, place: Sandbox, image: str, words: Words, tmp_path: Path
+) -> None:
+    """By the Secret of the task API, which then answers every request of them rightly."""
+    deploy_api(cluster, place, image)
+    command = ["smoke" if word.endswith("shop.yaml") else word for word in words("", "--secret", "task-api")]
+    done = run([*command, "--target", f"http://api-blue.{place.namespace}", "--steady", "3s"])
+    assert "seeded: 2,000 users" in done.stderr
+    found = read(tmp_path / "out")
+    assert () == found.failures, done.stderr
+    assert {"GET /tasks", "PATCH /tasks/{task_id}", "POST /tasks"} <= {cell.route for cell in found.cells}
+    gone(place)
+
+
 def test_an_image_that_cannot_be_had_is_named(place: Sandbox, words: Words) -> None:
     """Exit 1, at once."""
     done = run(words("blue", "--image", "127.0.0.1:1/nobody/task-load:0"))
@@ -150,7 +183,7 @@ def test_an_image_that_cannot_be_had_is_named(place: Sandbox, words: Words) -> N
 
 def test_a_quota_that_refuses_the_pods_is_named(place: Sandbox, words: Words) -> None:
     """Exit 1, in the words of the API server: here the master fits and a worker does not."""
-    used = len([pod for pod in place.list("pods") if "deletionTimestamp" not in pod["metadata"]])
+    used = len([pod for pod in place.list("pods") if pod["status"]["phase"] in {"Pending", "Running"}])
     spec = {"hard": {"pods": str(used + 2)}}
     place.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": spec})
     eventually(lambda: place.get("resourcequota", "few").get("status", {}).get("hard"))

@@ -22,14 +22,14 @@ def long() -> Recording:
 def test_what_is_said_is_read_among_the_lines_of_others() -> None:
     """Notes, seconds, the recording; and text that looks like nothing of ours."""
     lines = [
-        log.note("waiting for 2 workers\nor so"),
+        log.waiting("waiting for 2 workers\nor so"),
         "2026-11-24 18:20:53,061 locust.runners vm reported as ready",
         log.second(SECOND),
         *log.recording(long()),
         "primetrade something else",
     ]
     found = log.read("\n".join(lines))
-    assert (["waiting for 2 workers\nor so"], [SECOND]) == (found.notes, found.seconds)
+    assert (["waiting for 2 workers\nor so"], True, [SECOND]) == (found.notes, found.waiting, found.seconds)
     assert long() == found.recording
     assert max(map(len, lines)) < 16 * 1024
     assert len(lines) > 10
