@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import subprocess
 from base64 import b64decode
 from collections.abc import Iterator
@@ -63,6 +64,9 @@ def cluster_scene(home: Path, overrides: tuple[str, ...], screen: Screen, *, out
     kubectl = Kubectl(kubeconfig(place))
     _remove(kubectl)
     _apply(kubectl, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": LABELS}})
+    folder = home / "kubernetes" / APP  # where the engine's analysis load finds the users' tokens
+    shutil.rmtree(folder, ignore_errors=True)  # an earlier demo's
+    folder.mkdir(parents=True)
     kept = False
     try:
         keys = {"demo-1": secrets.token_urlsafe(48)}
@@ -81,7 +85,7 @@ def cluster_scene(home: Path, overrides: tuple[str, ...], screen: Screen, *, out
             edge=platform.edge(),
             database_url=_database_url(api),
             jwt_keys=keys,
-            folder=home / "kubernetes" / APP,
+            folder=folder,
             first=FIRST,
             breaks=lambda slot: _break(api, slot, token),
             spent=lambda generator: Unmeasured(),
@@ -144,7 +148,6 @@ def _file(home: Path, kubectl: Kubectl, image: str, overrides: tuple[str, ...]) 
     document["artefact"]["env"] = {"TRUSTED_PROXIES": "198.18.0.0/16", "THREADS": "4"}
     document["schema"]["expand"] = ["python3", "-m", "scripts.cli", "db", "migrate"]
     home.mkdir(parents=True, exist_ok=True)
-    (home / "kubernetes" / APP).mkdir(parents=True, exist_ok=True)
     path = home / "release.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return read_release_file(path, overrides)

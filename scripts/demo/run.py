@@ -61,7 +61,7 @@ SHORTER = {
         "hold.limit=30s",
         "gates.analysis.duration=8s",
         "gates.analysis.rate=60",
-        "gates.compare.margin=0.05",
+        "gates.compare.margin=0.1",
         "bake.duration=4s",
         "bake.limit=30s",
     ),
@@ -117,7 +117,6 @@ def run(options: Options, screen: Screen) -> Demo:
     here = machine()  # before this process leaves some of it to the slots
     step_aside()
     with _scene(options, overrides, screen) as scene:
-        scene.folder.mkdir(parents=True, exist_ok=True)
         tokens = scene.folder / "tokens.json"
         seed(scene.database_url, scene.jwt_keys, tokens, users=options.users, report=screen.note)
         config = RunConfig(
