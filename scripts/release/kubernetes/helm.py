@@ -38,12 +38,16 @@ class Helm:
 
     def install(self, name: str, values: Mapping[str, Any]) -> None:
         """Install or upgrade a release; waits for no pod. Raises ReleaseError with Helm's reason, NeedsPerson."""
-        self._mend(name)
+        for secret in self._pending_free(name):
+            self._api.delete(f"{self._secrets}/{secret['metadata']['name']}")
         self._run(install_words(name, self._chart), f"install {name}", msgspec.json.encode(values))
 
     def uninstall(self, name: str) -> None:
-        """Take a release away, its pods in the background; nothing to do where there is none."""
-        self._mend(name)
+        """Take a release away, its pods in the background; nothing to do where there is none.
+
+        A pending revision stays where it is: Helm takes away what that one brought.
+        """
+        self._pending_free(name)
         self._run(["uninstall", name, "--ignore-not-found"], f"uninstall {name}")
 
     def pending(self, name: str) -> Sequence[Object]:
@@ -51,12 +55,12 @@ class Helm:
         found = self._api.list(self._secrets, labels=f"owner=helm,name={name},status in ({','.join(PENDING)})")
         return sorted(found, key=_revision)
 
-    def _mend(self, name: str) -> None:
-        for secret in self.pending(name):
-            words = at_work(secret, self._api.now())
-            if words:
-                raise NeedsPerson(f"release {name} is pending: {words}")
-            self._api.delete(f"{self._secrets}/{secret['metadata']['name']}")
+    def _pending_free(self, name: str) -> Sequence[Object]:
+        """The pending revisions of a release, at which nobody is at work. Raises NeedsPerson where somebody may be."""
+        found = self.pending(name)
+        if words := next((words for each in found if (words := at_work(each, self._api.now()))), ""):
+            raise NeedsPerson(f"release {name} is pending: {words}")
+        return found
 
     def _run(self, words: Sequence[str], what: str, given: bytes = b"") -> None:
         place = ["--namespace", self._settings.namespace]

@@ -43,6 +43,11 @@ class Objects:
         except Missing as exc:
             raise ReleaseError(f"{slot} does not run: there is no Deployment {self._app}-{slot}") from exc
 
+    def delete(self, slot: str) -> None:
+        """Take the slot's Deployment away, its pods in the background; nothing to do where there is none."""
+        path = self._path("apis/apps/v1", f"deployments/{self._app}-{slot}")
+        self._api.delete(path, {"propagationPolicy": "Background"})
+
     def _path(self, group: str, rest: str) -> str:
         return f"/{group}/namespaces/{self._namespace}/{rest}"
 

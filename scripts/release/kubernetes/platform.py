@@ -128,6 +128,7 @@ class Kubernetes:
         with self._lease.act(fence, f"helm uninstall of {self._name(slot)}"):
             self._refuse_users(self._objects.one(slot), self._route().target)
             self._helm.uninstall(self._name(slot))
+            self._objects.delete(slot)  # where Helm's memory of it was lost
             self._sender.forget(slot)
             configs.reap(self.api, self.settings.namespace, self._name(slot))
 
