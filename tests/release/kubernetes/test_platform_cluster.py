@@ -15,7 +15,7 @@ import pytest
 from scripts.release import engine
 from scripts.release.carry import look
 from scripts.release.engine import Caller, Options
-from scripts.release.errors import Refused, ReleaseError
+from scripts.release.errors import Refused, ReleaseError, Reverted
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
 from scripts.release.kubernetes.platform import Kubernetes
@@ -190,3 +190,23 @@ def test_a_killed_engine_is_gone_on_with_and_taken_back(
     assert users.failed == []
     assert look(shop).phase is Phase.IDLE
     assert shop.holder() is None
+
+
+def test_a_gateway_shifts_by_shares_and_a_bad_release_is_refused_by_its_users_figures(
+    gateway_bed: Bed, gateway_platform: Kubernetes, gateway_file: ReleaseFile
+) -> None:
+    """Counted by the gateway, as Prometheus tells it: half of the users see it, and none for long."""
+    shop, bad = gateway_platform, {"FAULT_ERROR_SHARE": "0.3"}
+    no_smoke = msgspec.structs.replace(gateway_file.settings.gates, smoke=())
+    forced = msgspec.structs.replace(
+        gateway_file, settings=msgspec.structs.replace(gateway_file.settings, gates=no_smoke)
+    )
+    with Users(shop.edge()).at_work() as users:
+        until(lambda: shop.arriving() > 100)
+        engine.deploy(shop, gateway_file, "1.1.0", CALLER)
+        assert look(shop).active.version == "1.1.0"
+        assert users.failed == []
+        with pytest.raises(Reverted, match=r"1.2.0 was refused by analysis of blue"):
+            engine.deploy(shop, forced, "1.2.0", CALLER, Options(env=bad))
+    assert users.failed == []
+    assert shop.observe().route.target.sole == "green"
