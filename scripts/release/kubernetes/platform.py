@@ -61,11 +61,16 @@ class Kubernetes:
     @contextmanager
     def lock(self, holder: Holder) -> Iterator[int]:
         past = max(remember(self.journal.read()).fence, self._route().fence)
-        with self._lease.hold(holder, past) as number:
+        lease = Lease(
+            self.api, self.settings.namespace, self.settings.app
+        )  # one that two runs share would confuse them
+        with lease.hold(holder, past) as number:
+            earlier, self._lease = self._lease, lease
             try:
                 yield number
             finally:
                 self._settle(number)
+                self._lease = earlier
 
     def holder(self) -> Holder | None:
         return self._lease.holder()
