@@ -83,6 +83,7 @@ class Api:
         self._connect = link
         self._shared = _Shared(link())
         self.patience = patience
+        self.kubeconfig = ""  # where it was named: what else asks this server must be told the same
         self._gave_up = False  # once waited for in vain, the server is not waited for as long again
 
     @classmethod
@@ -91,7 +92,9 @@ class Api:
 
         Raises Unusable where no server can be found that way.
         """
-        return cls(lambda: connect(context, kubeconfig))
+        made = cls(lambda: connect(context, kubeconfig))
+        made.kubeconfig = kubeconfig
+        return made
 
     @property
     def host(self) -> str:

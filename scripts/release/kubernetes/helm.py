@@ -64,6 +64,8 @@ class Helm:
 
     def _run(self, words: Sequence[str], what: str, given: bytes = b"") -> None:
         place = ["--namespace", self._settings.namespace]
+        if self._api.kubeconfig:
+            place += ["--kubeconfig", self._api.kubeconfig]
         if self._settings.context:
             place += ["--kube-context", self._settings.context]
         try:

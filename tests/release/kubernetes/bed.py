@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from scripts.release.errors import ReleaseError
@@ -208,12 +207,10 @@ def until(check: Callable[[], Any], limit: float = LIMIT_S) -> Any:
 
 @contextmanager
 def bed(cluster: Path, folder: Path, image: str, router: str) -> Iterator[Bed]:
-    """A bed, taken away afterwards. Helm finds the deployer's kubeconfig where the engine's does."""
+    """A bed, taken away afterwards."""
     made = Bed(cluster, folder, image, router)
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("KUBECONFIG", made.kubeconfig)
-            yield made
+        yield made
     finally:
         made.end()
 

@@ -177,7 +177,8 @@ def test_a_killed_engine_is_gone_on_with_and_taken_back(
     """After the Lease, after Helm, after the route: at once, since its process is seen to be dead; nothing is lost."""
     with Users(shop.edge()).at_work() as users:
         argv = [sys.executable, "-c", KILLED, str(place.folder), point]
-        killed = subprocess.run(argv, timeout=120, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": place.kubeconfig}
+        killed = subprocess.run(argv, timeout=120, check=False, env=env)
         assert killed.returncode == -signal.SIGKILL
         if point == "lease":  # nothing was begun
             engine.deploy(shop, file, "1.1.0", CALLER)
