@@ -143,6 +143,7 @@ def test_copies_of_reads_are_counted_as_the_mirrors_and_reach_no_user(both: Plat
     both.route(target, both.observe().route.token, "r11", 11)
     until(both, lambda: "green" in both.reads())
     before = both.reads()["green"].requests
+    users = both.tally()["green"].requests  # a pod of the test before may be ending still
 
     def copied() -> bool:
         assert both.ask(PROBE).slot == "blue"
@@ -150,7 +151,7 @@ def test_copies_of_reads_are_counted_as_the_mirrors_and_reach_no_user(both: Plat
 
     until(both, copied)
     assert both.reads()["green"].failed == 0
-    assert both.tally()["green"].requests == 0
+    assert both.tally()["green"].requests <= users
     assert target == both.observe().route.target
 
 
