@@ -20,7 +20,7 @@ from scripts.cluster.ending import children, finish, is_shim
 from scripts.cluster.errors import ClusterError
 from scripts.cluster.parts import NAMES
 from scripts.cluster.state import read_state, write_state
-from scripts.local.processes import marked
+from scripts.local.processes import alive, marked
 from tests.cluster.sandbox import Sandbox, eventually, sandbox
 
 pytestmark = pytest.mark.cluster
@@ -124,7 +124,7 @@ def test_what_a_killed_command_did_not_write_down_is_replaced(home: Path, place:
     others = {name: process for name, process in state.processes.items() if name != "containerd"}
     write_state(home, msgspec.structs.replace(state, processes=others))
     up(home, print)
-    assert not psutil.pid_exists(state.processes["containerd"].pid)
+    assert not alive(state.processes["containerd"])
     place.ready("blue")
     assert there == containers(place)
 
