@@ -53,7 +53,7 @@ def cache_answers(url: str) -> bool:
     try:
         with redis.Redis.from_url(url, socket_timeout=5) as cache:
             return bool(cache.ping())
-    except redis.ConnectionError:
+    except (redis.ConnectionError, redis.TimeoutError):
         return False
 
 
