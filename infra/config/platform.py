@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from infra.config.base import LogDays, Region, Strict
 from infra.config.cache import Cache
+from infra.config.cost import Cost
 from infra.config.database import Database
 from infra.config.network import Network
 
@@ -39,6 +40,7 @@ class Platform(Strict, frozen=True):
     network: Annotated[Network, Meta(description="The VPC.")] = Network()
     database: Annotated[Database, Meta(description="PostgreSQL.")] = Database()
     cache: Annotated[Cache, Meta(description="Valkey.")] = Cache()
+    cost: Annotated[Cost, Meta(description="What it may cost.")] = Cost()
 
     @property
     def keeps_data(self) -> bool:
