@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from scripts.cluster.errors import ClusterError, MissingError, NotUpError
-from scripts.console import err, say
+from scripts.commands import options
+from scripts.commands.options import json_option, progress
+from scripts.console import say
 from scripts.exits import Exit, exits
 from scripts.local.errors import LocalError, LockedError
 from scripts.tools import ToolError
@@ -21,22 +23,13 @@ ERRORS: dict[type[Exception], Exit] = {
     ToolError: Exit.ERROR,
 }
 
-home_option = click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where it keeps its data, logs and state. Default: $PRIMETRADE_CLUSTER, or .local/cluster in the repository.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
+home_option = options.home_option("cluster", "$PRIMETRADE_CLUSTER, or .local/cluster")
 
 
 def _home(home: Path | None) -> Path:
     from scripts.cluster.state import default_home  # noqa: PLC0415  # `--help` stays fast
 
     return home.resolve() if home else default_home()
-
-
-def _progress(line: str) -> None:
-    err.print(line, markup=False, soft_wrap=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,7 +54,7 @@ def up(home: Path | None, as_json: bool) -> None:
     from scripts.cluster import cluster  # noqa: PLC0415  # `--help` stays fast
 
     where = _home(home)
-    cluster.up(where, _progress if as_json else say)
+    cluster.up(where, progress(as_json))
     if as_json:
         _print_json(where)
 

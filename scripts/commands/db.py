@@ -13,6 +13,7 @@ import msgspec
 
 from app.maintenance import Busy, MigrationError
 from loadtest.errors import LoadError
+from scripts.commands.options import json_option, local_home, local_home_option
 from scripts.commands.release.options import author, connect, place
 from scripts.console import err, out, say
 from scripts.db.lint import LintError
@@ -30,12 +31,6 @@ ERRORS: dict[type[Exception], Exit] = {MigrationError: Exit.ERROR, Busy: Exit.LO
 database_url_option = click.option(
     "--database-url", envvar="DATABASE_URL", metavar="URL", help="Default: $DATABASE_URL, else the local system's."
 )
-home_option = click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Of the local system. Default: $PRIMETRADE_LOCAL, or .local in the repository.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +43,7 @@ def command() -> None:
 
 @command.command()
 @database_url_option
-@home_option
+@local_home_option
 @json_option
 @exits(ERRORS)
 def migrate(database_url: str | None, home: Path | None, as_json: bool) -> None:
@@ -71,7 +66,7 @@ def migrate(database_url: str | None, home: Path | None, as_json: bool) -> None:
 @command.command()
 @click.argument("name", required=False)
 @database_url_option
-@home_option
+@local_home_option
 @click.option("--batch", type=click.IntRange(1), default=1000, show_default=True, help="Rows in one transaction.")
 @click.option(
     "--pause", type=click.FloatRange(0), default=0.05, show_default=True, help="Seconds between two transactions."
@@ -200,7 +195,7 @@ def lint(paths: tuple[Path, ...], as_json: bool) -> None:
 
 @command.command()
 @database_url_option
-@home_option
+@local_home_option
 @click.option("--users", type=click.IntRange(2), default=2000, show_default=True)
 @click.option("--tasks-per-user", type=click.IntRange(1), default=50, show_default=True)
 @click.option("--seed", "number", type=int, default=1, show_default=True, help="The same rows for the same number.")
@@ -228,10 +223,9 @@ def seed(  # noqa: PLR0913  # one parameter an option
     Example: primetrade db seed --users 2000
     """
     from loadtest import seed as seeding  # noqa: PLC0415  # `--help` stays fast
-    from scripts.local.state import default_home  # noqa: PLC0415  # as above
 
     log: list[str] = []
-    path = tokens or (home or default_home()) / "tokens.json"
+    path = tokens or local_home(home) / "tokens.json"
     seeding.seed(
         database_url or _state(home).database_url,
         _keys(home),
@@ -249,9 +243,9 @@ def seed(  # noqa: PLR0913  # one parameter an option
 
 
 def _state(home: Path | None) -> State:
-    from scripts.local.state import default_home, read_state  # noqa: PLC0415  # `--help` stays fast
+    from scripts.local.state import read_state  # noqa: PLC0415  # `--help` stays fast
 
-    return read_state((home or default_home()).resolve())
+    return read_state(local_home(home))
 
 
 def _keys(home: Path | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loadtest.errors import LoadError
+from scripts.commands.options import json_option
 from scripts.console import err, say
 from scripts.exits import Exit, Failed, exits
 from scripts.load_job.options import cluster_options, launched
@@ -28,7 +29,6 @@ FOLLOW_S = 0.2
 slo_option = click.option(
     "--slo", "slo_path", default="slo.yaml", show_default=True, type=click.Path(path_type=Path), help="The targets."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; progress goes to stderr.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

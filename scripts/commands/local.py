@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.console import err, say
+from scripts.commands.options import json_option, local_home, local_home_option, progress
+from scripts.console import say
 from scripts.exits import Exit, exits
 from scripts.local.errors import LocalError, LockedError, NotUpError, SettingsError
 
@@ -22,23 +23,6 @@ ERRORS: dict[type[Exception], Exit] = {
     SettingsError: Exit.USAGE,
 }
 
-home_option = click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where it keeps its data, logs and state. Default: $PRIMETRADE_LOCAL, or .local in the repository.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
-
-
-def _home(home: Path | None) -> Path:
-    from scripts.local.state import default_home  # noqa: PLC0415  # `--help` stays fast
-
-    return home.resolve() if home else default_home()
-
-
-def _progress(line: str) -> None:
-    err.print(line, markup=False)
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
@@ -49,7 +33,7 @@ def command() -> None:
 
 
 @command.command()
-@home_option
+@local_home_option
 @click.option("--port", type=click.IntRange(1, 65535), help="Fix the edge's port. Default: a free one, kept.")
 @json_option
 @exits(ERRORS)
@@ -62,14 +46,14 @@ def up(home: Path | None, port: int | None, as_json: bool) -> None:
     """
     from scripts.local import system  # noqa: PLC0415  # `--help` stays fast
 
-    where = _home(home)
-    system.up(where, _progress if as_json else say, port=port)
+    where = local_home(home)
+    system.up(where, progress(as_json), port=port)
     if as_json:
         _print_json(where)
 
 
 @command.command()
-@home_option
+@local_home_option
 @exits(ERRORS)
 def down(home: Path | None) -> None:
     """Stop every process of the home; its data, ports and releases are kept for the next `up`.
@@ -78,11 +62,11 @@ def down(home: Path | None) -> None:
     """
     from scripts.local import system  # noqa: PLC0415  # `--help` stays fast
 
-    system.down(_home(home), say)
+    system.down(local_home(home), say)
 
 
 @command.command()
-@home_option
+@local_home_option
 @json_option
 @exits(ERRORS)
 def status(home: Path | None, as_json: bool) -> None:
@@ -90,7 +74,7 @@ def status(home: Path | None, as_json: bool) -> None:
 
     Example: primetrade local status --json
     """
-    where = _home(home)
+    where = local_home(home)
     if as_json:
         _print_json(where)
         return
@@ -106,7 +90,7 @@ def status(home: Path | None, as_json: bool) -> None:
 
 
 @command.command()
-@home_option
+@local_home_option
 @click.argument("name", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on printing what is written.")
 @click.option("-n", "--lines", default=20, show_default=True, type=click.IntRange(0), help="Lines of each log.")
@@ -118,7 +102,7 @@ def logs(home: Path | None, name: str | None, follow: bool, lines: int) -> None:
 
     Example: primetrade local logs slot-blue -f
     """
-    directory = _home(home) / "log"
+    directory = local_home(home) / "log"
     files = sorted(str(file) for file in directory.glob("*.log"))
     if name:
         files = [file for file in files if Path(file).stem == name]
@@ -129,7 +113,7 @@ def logs(home: Path | None, name: str | None, follow: bool, lines: int) -> None:
 
 
 @command.command(context_settings={"ignore_unknown_options": True})
-@home_option
+@local_home_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @exits(ERRORS)
 def psql(home: Path | None, arguments: tuple[str, ...]) -> None:
@@ -141,7 +125,7 @@ def psql(home: Path | None, arguments: tuple[str, ...]) -> None:
     from scripts.local.state import read_state  # noqa: PLC0415  # as above
 
     # In the environment, where `ps` does not show the password.
-    environment = {**os.environ, **postgres.client_environment(read_state(_home(home)).database_url)}
+    environment = {**os.environ, **postgres.client_environment(read_state(local_home(home)).database_url)}
     program = postgres.program("psql")
     os.execve(program, [program, *arguments], environment)  # noqa: S606  # no shell
 

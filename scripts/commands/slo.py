@@ -9,6 +9,7 @@ from typing import Final
 import click
 import msgspec
 
+from scripts.commands.options import json_option
 from scripts.console import out, say
 from scripts.exits import Exit, exits
 from slo.objective import SHARES, Judge, Judgement, Kind, Objective, Outcome, Targets
@@ -25,7 +26,6 @@ CODES: Final = {
 file_option = click.option(
     "--file", "path", type=click.Path(path_type=Path), default=Path("slo.yaml"), show_default=True, help="The targets."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
 
 
 @click.group()

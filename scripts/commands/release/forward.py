@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from scripts.commands.options import json_option
 from scripts.commands.release.options import (
     ERRORS,
     all_at_once_option,
@@ -15,7 +16,6 @@ from scripts.commands.release.options import (
     chosen,
     connect,
     file_option,
-    json_option,
     place,
     print_json,
     show,

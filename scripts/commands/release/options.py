@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scripts.commands.options import json_option, local_home, local_home_option
 from scripts.console import err, say
 from scripts.exits import Exit, exits
 from scripts.release.errors import (
@@ -48,7 +49,6 @@ Verb = Callable[..., Any]
 file_option = click.option(
     "--file", "path", type=click.Path(dir_okay=False, path_type=Path), default="release.yaml", show_default=True
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
 all_at_once_option = click.option("--all-at-once", is_flag=True, help="One step of 100 % instead of the file's steps.")
 
 
@@ -58,11 +58,7 @@ def place(verb: Verb) -> Verb:
         file_option,
         click.option("--platform", type=click.Choice(["local", "kubernetes"]), help="Override the file's platform."),
         click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value of the file."),
-        click.option(
-            "--home",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Home of the local system. Default: $PRIMETRADE_LOCAL, or .local in the repository.",
-        ),
+        local_home_option,
         json_option,
     ):
         verb = option(verb)
@@ -108,7 +104,6 @@ def chosen(where: dict[str, Any]) -> Options:
 
 def connect(where: dict[str, Any]) -> tuple[Platform, ReleaseFile]:
     """The platform and the release file that the options name. Raises Unusable."""
-    from scripts.local.state import default_home  # noqa: PLC0415 - as above
     from scripts.release.file import read_release_file  # noqa: PLC0415 - as above
     from slo.yamlfile import YamlFileError  # noqa: PLC0415 - as above
 
@@ -119,7 +114,7 @@ def connect(where: dict[str, Any]) -> tuple[Platform, ReleaseFile]:
         file = read_release_file(where["path"], overrides)
     except YamlFileError as exc:
         raise Unusable(str(exc)) from exc
-    home = where["home"].resolve() if where["home"] else default_home()
+    home = local_home(where["home"])
     if file.settings.platform == "kubernetes":
         from scripts.release.kubernetes.platform import Kubernetes  # noqa: PLC0415 - its client takes long to import
 
