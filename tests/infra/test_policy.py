@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -16,34 +14,17 @@ from click.testing import CliRunner
 
 from infra.plan.graph import HIDDEN, Graph, Resource
 from infra.policy.rule import Rule, judge
-from infra.policy.rules import RULES, TAGS
+from infra.policy.rules import RULES
 from infra.policy.waivers import Waiver, read_waivers, waive
 from scripts.commands.infra import command
 from scripts.exits import Exit
 from slo.yamlfile import YamlFileError
+from tests.infra.samples import Samples, allows, graph, one
 
 BY_NAME = {rule.name: rule for rule in RULES}
 BACKED_UP = {"backupRetentionPeriod": 7, "deleteAutomatedBackups": False, "skipFinalSnapshot": False}
 FORCED = {"parameters": [{"name": "rds.force_ssl", "value": "1"}]}
 TLS = {"transitEncryptionEnabled": True, "transitEncryptionMode": "required", "userGroupIds": ["users"]}
-
-
-def provider(**tags: str) -> Resource:
-    found = {"defaultTags": json.dumps({"tags": dict.fromkeys(TAGS, "x") | tags})}
-    return Resource(name="account", type="pulumi:providers:aws", inputs=found)
-
-
-def graph(*resources: Resource, environment: str = "prod") -> Graph:
-    return Graph("sample", "sample", (provider(environment=environment), *resources), {}, ())
-
-
-def one(kind: str, inputs: dict[str, Any], **options: Any) -> Resource:
-    return Resource(name="sample", type=f"aws:{kind}:X", provider="account", inputs=inputs, **options)
-
-
-def allows(**statement: Any) -> dict[str, Any]:
-    return {"policy": json.dumps({"Statement": [{"Effect": "Allow", **statement}]})}
-
 
 LOG = Resource(name="log", type="aws:ec2/flowLog:FlowLog", provider="account", inputs={"vpcId": "${sample.id}"})
 PRIMARY = Resource(
@@ -57,8 +38,7 @@ ACCOUNT = Resource(name="account", type="pulumi:providers:aws")
 UNTAGGED = Graph("sample", "sample", (ACCOUNT, one("sqs/queue", {})), {}, ())
 KEY, DATABASE, CACHE = "kms/key", "rds/instance", "elasticache/replicationGroup"
 
-# Rule → what passes, and what fails with the words of the finding.
-SAMPLES: dict[str, tuple[list[Graph], list[tuple[Graph, str]]]] = {
+SAMPLES: Samples = {
     "open-to-the-world": (
         [graph(one("vpc/securityGroupIngressRule", {"cidrIpv4": "10.0.0.0/8"}))],
         [
