@@ -39,7 +39,7 @@ cluster-demo: $(VENV)/.dev ## The demo's story on a real Kubernetes node of this
 bench-cluster: $(VENV)/.dev ## Switches and rollbacks on that node, beside a peer's numbers and a plain rolling update
 	$(BIN)/python -m tests.bench cluster
 
-tools: $(VENV)/.dev ## Build the cluster's programs from their Go modules into the cache (about 20 minutes, once)
+tools: $(VENV)/.dev ## Build the cluster's and Pulumi's programs from their Go modules into the cache (about 25 minutes, once)
 	$(BIN)/python -m scripts.tools
 
 test-infra: $(VENV)/.dev ## The AWS programs, planned and judged without an account

@@ -43,6 +43,7 @@ _AT_MOST_S = {
     "metrics-server": 200,
     "prometheus": 200,
     "promtool": 10,
+    "pulumi": 500,
 }
 # Where a module's programs keep their version: Go variable, and the module whose version in go.mod it gets.
 _STAMPS = {
@@ -57,6 +58,8 @@ _STAMPS = {
     "metrics-server": {"k8s.io/client-go/pkg/version.gitVersion": "sigs.k8s.io/metrics-server"},
     "prometheus": {"github.com/prometheus/common/version.Version": "github.com/prometheus/prometheus"},
     "actionlint": {"github.com/rhysd/actionlint.version": "github.com/rhysd/actionlint"},
+    # The Automation API refuses a program that does not know its version.
+    "pulumi": {"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "github.com/pulumi/pulumi/pkg/v3"},
 }
 # Service discovery for two dozen clouds is most of Prometheus; the cluster needs one of them.
 _TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd"}

@@ -52,7 +52,7 @@ def forget() -> None:
 
 def test_every_program_of_the_modules_is_known() -> None:
     """The go.mod files are the list of programs."""
-    assert {"kube-apiserver", "kubelet", "kubectl", "helm", "prometheus", "promtool", "coredns", "pause"} <= {*names()}
+    assert {"kube-apiserver", "kubelet", "kubectl", "helm", "prometheus", "coredns", "pause", "pulumi"} <= {*names()}
 
 
 def test_tool_lines_of_both_forms() -> None:
