@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from infra.errors import ConfigError, InfraError
+from scripts.commands.infra_cost import cost
 from scripts.console import err, say
 from scripts.exits import Exit, exits
 from slo.yamlfile import YamlFileError
@@ -25,6 +26,9 @@ def command() -> None:
 
     Example: primetrade infra plan prod
     """
+
+
+command.add_command(cost)
 
 
 @command.command()

@@ -1,0 +1,147 @@
+"""A month of a plan: every resource priced, free with a reason, or listed as not priced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from infra.cost.book import Book, Confidence, Price
+from infra.cost.charge import Basis, Charge
+from infra.cost.free import FREE, NOT_PRICED
+from infra.cost.meters import compute, data, network, watch
+from infra.plan.graph import STACK_TYPE, Graph, Resource
+
+SCHEMA: Final = "primetrade.infra-cost/1"
+METERS: Final = {**network.METERS, **data.METERS, **compute.METERS, **watch.METERS}
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One charge with its price."""
+
+    component: str
+    resource: str  # its name in the graph; "" of what only a model has
+    what: str
+    sku: str
+    region: str
+    quantity: float
+    unit: str
+    usd_each: float
+    usd: float
+    grows: bool  # with the requests
+    confidence: Confidence
+
+
+class Unpriced(msgspec.Struct, frozen=True):
+    """What is in no total, and why."""
+
+    component: str
+    resource: str
+    what: str
+    why: str
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A month of a stack in US dollars."""
+
+    schema: str
+    stack: str
+    lines: tuple[Line, ...]
+    not_priced: tuple[Unpriced, ...]
+    free: dict[str, int]  # type → how many resources of it
+
+    @property
+    def usd(self) -> float:
+        """The whole month."""
+        return total(self.lines)
+
+    @property
+    def components(self) -> list[str]:
+        """Components that cost something, dearest first."""
+        names = {each.component for each in self.lines}
+        return sorted(names, key=lambda name: (-total(self.of(name)), name))
+
+    def of(self, component: str) -> list[Line]:
+        """The lines of a component."""
+        return [each for each in self.lines if each.component == component]
+
+
+def total(lines: Iterable[Line]) -> float:
+    """US dollars of these lines."""
+    return sum(each.usd for each in lines)
+
+
+def shares(lines: Iterable[Line]) -> dict[Confidence, float]:
+    """How much of these lines' sum stands on prices of each confidence, best first; they add up to 1."""
+    lines = list(lines)
+    whole = total(lines) or 1.0
+    return {each: total(line for line in lines if line.confidence is each) / whole for each in Confidence}
+
+
+def estimate(basis: Basis, book: Book) -> Estimate:
+    """The cost of a month."""
+    lines: list[Line] = []
+    missing: list[Unpriced] = []
+    for component, name, region, charge in charges(basis):
+        price = _price(charge, region, book)
+        if price is None:
+            missing.append(Unpriced(component, name, charge.what, f"no price of {charge.sku} in {region}"))
+        elif charge.quantity:
+            lines.append(_line(component, name, charge, price))
+    missing += [
+        Unpriced(component_of(each, basis.graph), each.name, kind, NOT_PRICED.get(kind, "has no meter"))
+        for each in basis.graph.made
+        if (kind := kind_of(each)) not in METERS and kind not in FREE
+    ]
+    kinds = [kind_of(each) for each in basis.graph.made]
+    free = {kind: kinds.count(kind) for kind in sorted(set(kinds)) if kind in FREE}
+    return Estimate(SCHEMA, basis.graph.stack, tuple(lines), tuple(missing), free)
+
+
+def charges(basis: Basis) -> Iterator[tuple[str, str, str, Charge]]:
+    """Component, resource, region and charge of all that is metered or modelled."""
+    for each in basis.graph.made:
+        meter = METERS.get(kind_of(each))
+        for charge in meter(each, basis) if meter else ():
+            yield component_of(each, basis.graph), each.name, str(each.inputs.get("region", basis.region)), charge
+    if basis.graph.of("eks/cluster"):
+        for component, model in compute.MODELS.items():
+            yield from ((component, "", basis.region, charge) for charge in model(basis))
+
+
+def _price(charge: Charge, region: str, book: Book) -> Price | None:
+    price = book.find(charge.service, charge.sku, region)
+    return price.less(book.discount(charge.less)) if price and charge.less else price
+
+
+def _line(component: str, resource: str, charge: Charge, price: Price) -> Line:
+    return Line(
+        component=component,
+        resource=resource,
+        what=charge.what,
+        sku=f"{price.service}: {price.sku}",
+        region=price.region,
+        quantity=charge.quantity,
+        unit=price.unit,
+        usd_each=price.usd,
+        usd=charge.quantity * price.usd,
+        grows=charge.grows,
+        confidence=price.confidence,
+    )
+
+
+def kind_of(resource: Resource) -> str:
+    """The middle of its type: `rds/instance` of `aws:rds/instance:Instance`."""
+    package, _, rest = resource.type.partition(":")
+    return rest.partition(":")[0] if package == "aws" else resource.type
+
+
+def component_of(resource: Resource, graph: Graph) -> str:
+    """The outermost component it is in."""
+    parents = {each.name: each.parent for each in graph.resources}
+    stack = {each.name for each in graph.of(STACK_TYPE)}
+    name = resource.name
+    while (parent := parents.get(name, "")) and parent not in stack:
+        name = parent
+    return name

@@ -1,0 +1,1 @@
+"""What each type of resource costs, as functions over its inputs and the usage."""

@@ -1,0 +1,48 @@
+"""The month of a stack under any terms: plans it where the terms change the plan."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from infra.cost.book import Book, read_book
+from infra.cost.charge import Basis, Nat, Terms
+from infra.cost.estimate import Estimate, estimate
+from infra.cost.terms import planned, with_nat
+from infra.cost.usage import Usage, UsageFile, read_file, usage_of
+from infra.plan.graph import Graph
+from infra.plan.run import plan_platform
+from infra.stackfile import StackFile
+
+
+class Months:
+    """Estimates of one stack; each plan is made once."""
+
+    def __init__(self, stack: str, file: StackFile, *, uses: UsageFile | None = None, book: Book | None = None) -> None:
+        self.stack, self.platform = stack, file.platform
+        self.uses, self.book = uses or read_file(), book or read_book()
+        self.usage = usage_of(stack, self.uses)
+        self.planned = planned(file.platform)
+        self._secrets = file.wanted_secrets
+        self._plan = cache(self._planned_anew)
+
+    def under(self, terms: Terms, usage: Usage | None = None) -> Estimate:
+        """The month under these terms. Raises ConfigError for terms that the environment must not have."""
+        platform = with_nat(self.platform, terms)
+        return estimate(
+            Basis(
+                graph=self._plan(platform.network.nat),
+                usage=usage or self.usage,
+                logs=self.uses.logs,
+                terms=terms,
+                region=platform.region,
+                awake=self.awake(terms),
+            ),
+            self.book,
+        )
+
+    def _planned_anew(self, nat: Nat) -> Graph:
+        return plan_platform(with_nat(self.platform, Terms(nat=nat)), self.stack, secrets=self._secrets)
+
+    def awake(self, terms: Terms) -> float:
+        """Of all hours, those in which machines that can stop run; production never sleeps."""
+        return 1.0

@@ -1,0 +1,47 @@
+"""Terms as people write them, `spot=0.7,graviton=true`, and the two that every stack is judged between."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from infra.config.platform import Platform
+from infra.cost.charge import Terms
+from infra.errors import ConfigError
+
+# The strategy's comparison: on demand, x86, a NAT gateway in each zone, always on.
+BASELINE: Final = Terms(nat="per-zone")
+STEPS: Final = "graviton=true,spot=0.7,savings-plan=1y,reserved=1y,elastic=true,nat=regional,night=true"
+NAMES: Final = tuple(field.encode_name for field in msgspec.structs.fields(Terms))
+
+
+def planned(platform: Platform) -> Terms:
+    """What the stack itself asks for."""
+    return Terms(graviton=True, elastic=True)
+
+
+def read_terms(words: str, over: Terms) -> Terms:
+    """Terms laid over others. Raises ConfigError for a name or value that is none."""
+    found = msgspec.to_builtins(over)
+    for word in words.split(","):
+        name, equals, value = word.strip().partition("=")
+        if name not in NAMES or not equals:
+            raise ConfigError(f"--what-if {word.strip()}: write NAME=VALUE; names are {', '.join(NAMES)}")
+        found[name] = value
+    try:
+        return msgspec.convert(found, Terms, strict=False)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"--what-if {words}: {exc}") from exc
+
+
+def with_nat(platform: Platform, terms: Terms) -> Platform:
+    """The environment with another way out. Raises ConfigError where the environment must not have it."""
+    if terms.nat in ("planned", platform.network.nat) or platform.network.existing:
+        return platform
+    whole = msgspec.to_builtins(platform)
+    whole["network"]["nat"] = terms.nat
+    try:
+        return msgspec.convert(whole, Platform)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"--what-if nat={terms.nat}: {exc}") from exc
