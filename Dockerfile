@@ -18,7 +18,6 @@ RUN --mount=type=bind,source=.local/image/wheels,target=/wheels \
     && python3 -m compileall -q -j 1 --invalidation-mode unchecked-hash /opt/venv
 COPY slo/ /srv/slo/
 COPY loadtest/ /srv/loadtest/
-COPY scripts/ /srv/scripts/
 COPY app/ /srv/app/
 # Rights and empty folders depend on the clone; what runs must not.
 RUN chmod -R a+rX,go-w /srv \

@@ -1,7 +1,8 @@
 """The admin port: probes, metrics, version, drain and fault switches, on threads of its own.
 
 It answers when every request thread is busy, and until the process ends. Nothing here waits for anything outside the
-process, so a probe cannot hang.
+process, so a probe cannot hang; with `?wait=SECONDS` it waits so long, if need be, for the start to be over, since a
+kubelet that is told "not yet" comes again a second later.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import hmac
 import logging
 import os
+import re
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +28,7 @@ from app.runtime import Runtime
 JSON = "application/json"
 SOCKET_S = 5.0  # for each read from or write to a client
 MAX_BODY = 4096
+WAIT = re.compile(r"wait=([0-9](?:\.[0-9]+)?)")
 
 Answer = tuple[int, str, bytes]
 
@@ -40,14 +44,16 @@ class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class AdminServer(ThreadingHTTPServer):
-    """Serves until close(). Raises OSError when the port is taken."""
+    """Serves a socket that listens, until close()."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, listener: socket.socket) -> None:
         self.runtime = runtime
-        super().__init__((runtime.settings.bind, runtime.settings.admin_port), _Handler)
+        super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
+        self.socket.close()  # the one it has made
+        self.socket = listener
         self._thread = threading.Thread(target=self.serve_forever, name="admin", args=(0.1,), daemon=True)
 
     def start(self) -> None:
@@ -68,7 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        route = GET_ROUTES.get(self.path)
+        path, _, query = self.path.partition("?")
+        wait = WAIT.fullmatch(query)
+        route = GET_ROUTES.get(path if wait else self.path)
+        if wait:
+            self._runtime.lifecycle.await_warm(float(wait[1]))
         self._send(_problem(404, f"GET routes here: {' '.join(GET_ROUTES)}") if route is None else route(self._runtime))
 
     def do_POST(self) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from app import place
+from app.listening import PortTakenError, admin_socket
 from app.settings import Settings, SettingsError
 
 try:
     _settings = Settings.from_env(os.environ)
-except SettingsError as exc:  # once, here, rather than in a worker that is started again and again
+    admin_socket(_settings.bind, _settings.admin_port)  # the worker's, as it is forked
+except (SettingsError, PortTakenError) as exc:  # once, here, rather than in a worker that is started again and again
     sys.stderr.write(f"{exc}\n")
     sys.exit(2)
 

@@ -27,12 +27,16 @@ class Lifecycle:
         self.waiting_for: str | None = "the first look at the database"
         self.cache = "unknown"
         self.alive: Callable[[], bool] = lambda: True  # the server's: false once it was told to stop
-        self._ended = threading.Event()
+        self._warmed, self._ended = threading.Event(), threading.Event()
 
     @property
     def warm(self) -> bool:
         """Whether the start-up checks have passed; they are not repeated."""
         return self.waiting_for is None
+
+    def await_warm(self, seconds: float) -> None:
+        """Return once the start-up checks have passed, or after so many seconds."""
+        self._warmed.wait(seconds)
 
     def unready(self) -> str | None:
         """Why this process should get no new requests; None when it may."""
@@ -53,6 +57,7 @@ class Lifecycle:
             if missing is None:
                 self.cache = _cache_state(valkey)
                 self.waiting_for = None  # last: this is what makes it ready
+                self._warmed.set()
                 return
             self.waiting_for = missing
             self._ended.wait(PAUSE_S)

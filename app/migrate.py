@@ -1,5 +1,7 @@
 """Numbered SQL migrations: `app/migrations/NNNN_words.sql`, applied in order, once, by one runner at a time.
 
+`python -m app.migrate` applies them to $DATABASE_URL: the image has that, and not the operator's command.
+
 The comment that opens a file says what it is, one of these a line:
 
 - `-- contract`: it removes or forbids an old shape. `migrate` stops before it; `app/contract.py` applies it.
@@ -11,6 +13,8 @@ The comment that opens a file says what it is, one of these a line:
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import takewhile
@@ -205,3 +209,21 @@ def _refuse_invalid_index(connection: psycopg.Connection, file: Migration) -> No
             f"{file.name}: invalid index: {names}. A concurrent build was cut short, or runs elsewhere: wait for it, "
             f"or `drop index concurrently {names}`, then retry"
         )
+
+
+def main() -> int:
+    """The migration Job: its last line is the level, or why that was not reached; the exit code is 0, 1 or 2."""
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        sys.stderr.write("DATABASE_URL is not set: name the database to migrate\n")
+        return 2
+    try:
+        print(f"schema level {migrate(url)}")
+    except MigrationError as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

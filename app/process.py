@@ -12,6 +12,7 @@ from flask import Flask
 from app import logs, place
 from app.admin import AdminServer
 from app.factory import create_app
+from app.listening import admin_socket
 from app.runtime import Runtime, build
 from app.settings import Settings
 
@@ -29,11 +30,7 @@ class Worker:
         self.runtime: Runtime = build(settings)
         self.runtime.lifecycle.alive = alive
         self.app: Flask = create_app(self.runtime)
-        try:
-            self._admin = AdminServer(self.runtime)
-        except OSError as exc:
-            where = f"{settings.bind}:{settings.admin_port}"
-            raise StartError(f"ADMIN_PORT: cannot listen on {where}: {exc.strerror}; choose another port") from exc
+        self._admin = AdminServer(self.runtime, admin_socket(settings.bind, settings.admin_port))
         self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
 
     def start(self) -> None:
@@ -48,15 +45,15 @@ class Worker:
     def _warm_up(self) -> None:
         parts = self.runtime
         parts.lifecycle.warm_up(parts.database, parts.valkey, self._compile)
+        parts.passwords.dummy  # noqa: B018  # computed once, here; nothing waits for it but a login of nobody
         gc.collect()
         gc.freeze()  # what is loaded now stays: no later collection needs to look through it
         if parts.settings.cpu_core is not None:
             place.take_place(parts.settings.cpu_core)
 
     def _compile(self) -> None:
-        """What the first request would otherwise wait for: the URL map's code, and a hash for nobody."""
+        """What the first request would otherwise wait for: the URL map's code."""
         self.app.url_map.bind("").test("/health")
-        self.runtime.passwords.dummy  # noqa: B018  # computed once, here
 
 
 _worker: Worker | None = None
@@ -64,7 +61,7 @@ _lock = threading.Lock()
 
 
 def start(alive: Callable[[], bool] = lambda: True) -> Worker:
-    """This process's worker, started on the first call. Raises SettingsError, StartError."""
+    """This process's worker, started on the first call. Raises SettingsError, StartError, PortTakenError."""
     global _worker  # noqa: PLW0603  # one per process is the point
     with _lock:
         if _worker is None:

@@ -146,7 +146,6 @@ def _file(home: Path, kubectl: Kubectl, image: str, overrides: tuple[str, ...]) 
     }
     document["artefact"]["replicas"] = 2
     document["artefact"]["env"] = {"TRUSTED_PROXIES": "198.18.0.0/16", "THREADS": "4"}
-    document["schema"]["expand"] = ["python3", "-m", "scripts.cli", "db", "migrate"]
     home.mkdir(parents=True, exist_ok=True)
     path = home / "release.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))

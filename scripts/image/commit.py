@@ -10,7 +10,7 @@ import msgspec
 from scripts.image.daemon import find, run
 
 # What the Dockerfile copies or reads; a test compares.
-CONTENT = ("Dockerfile", ".dockerignore", "app", "loadtest", "scripts", "slo", "locks/app.txt")
+CONTENT = ("Dockerfile", ".dockerignore", "app", "loadtest", "slo", "locks/app.txt")
 GIT_S = 30.0
 
 

@@ -259,7 +259,7 @@ def test_a_migration_that_fails_ends_the_release_before_any_slot_is_touched(url:
     """The command a release runs says which file and why, and its exit code is not 0."""
     with psycopg.connect(url) as connection:
         connection.execute("create table tasks (id int)")
-    command = ["{python}", "-m", "scripts.cli", "db", "migrate"]
+    command = ["{python}", "-m", "app.migrate"]
     with pytest.raises(
         ReleaseError, match=r'(?s)no slot was touched:\n.*0001\w*\.sql: relation "tasks" already exists'
     ):

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -59,14 +59,21 @@ def test_the_admin_port_tells_what_runs_here(server: Server) -> None:
     assert server.get("/metrics")[0] == server.get("/livez")[0] == server.probe("/health")[0] == 404
 
 
+def allowed(thread: int) -> set[int]:
+    """The cores it may run on; none where it has ended."""
+    with suppress(ProcessLookupError):
+        return os.sched_getaffinity(thread)
+    return set()
+
+
 def test_once_warm_a_worker_keeps_to_its_core(start: Callable[..., Server]) -> None:
     """Every thread of it, and those of requests that come later; started behind the others, it ends level with them."""
     core = min(os.sched_getaffinity(0))
     server = start(CPU_CORE=str(core)).ready()
     server.get("/health")
-    tasks = list(Path(f"/proc/{server.worker.pid}/task").iterdir())
+    tasks = Path(f"/proc/{server.worker.pid}/task")
     deadline = time.monotonic() + 10
-    while {core} != (found := set().union(*(os.sched_getaffinity(int(task.name)) for task in tasks))):
+    while {core} != (found := set().union(*(allowed(int(task.name)) for task in tasks.iterdir()))):
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
     group = Path(f"/proc/{server.worker.pid}/autogroup")
@@ -260,6 +267,20 @@ def test_a_schema_level_out_of_range_is_named_and_waited_for(
     assert b"primetrade db migrate" in server.probe("/startupz")[1]
     migrate(url, lambda line: None)
     server.ready()
+
+
+def test_a_probe_that_waits_is_answered_as_soon_as_there_is_an_answer(start: Callable[..., Server]) -> None:
+    """It is let in before the application is imported, so the first that is not refused hears "ready"."""
+    server, answers = start(), []
+    server.wait(lambda: bool(answers.append(server.probe("/readyz?wait=9", timeout=10)) or answers), "listening")
+    assert answers == [(200, b"ready\n")]
+
+
+def test_a_probe_waits_no_longer_than_it_says(start: Callable[..., Server], new_database: Callable[..., str]) -> None:
+    server = start(DATABASE_URL=new_database())
+    server.wait(lambda: server.probe("/livez")[0] == 200, "live")
+    assert b"the database has 0" in server.probe("/readyz?wait=0.2", timeout=5)[1]
+    assert server.probe("/readyz?wait=forever")[0] == server.probe("/readyz?")[0] == 404
 
 
 def test_a_slow_body_ends_with_408_and_frees_its_thread(server: Server) -> None:

@@ -45,7 +45,7 @@ def database_url(new_database: Callable[..., str]) -> str:
 def test_it_migrates_an_empty_database(docker: Docker, name: str, database_url: str) -> None:
     """The migration Job's command brings the schema up, and says the level last."""
     argv = ["run", "--rm", *AS_THE_CHART, f"--env=DATABASE_URL={database_url}", name]
-    said = docker.run([*argv, "python3", "-m", "scripts.cli", "db", "migrate"], START_S)
+    said = docker.run([*argv, "python3", "-m", "app.migrate"], START_S)
     assert said.strip().splitlines()[-1].startswith("schema level ")
 
 
@@ -64,7 +64,7 @@ def test_it_serves_as_a_user_without_rights(
         "ADMIN_PORT": str(admin),
     }
     words = [f"--env={key}={value}" for key, value in settings.items()]
-    docker.run(["run", "--rm", *AS_THE_CHART, *words, name, "python3", "-m", "scripts.cli", "db", "migrate"], START_S)
+    docker.run(["run", "--rm", *AS_THE_CHART, *words, name, "python3", "-m", "app.migrate"], START_S)
     container = docker.run(["run", "--detach", *AS_THE_CHART, *words, name], START_S).strip()
     try:
         assert _answer(admin, "/readyz") == 200, docker.run(["logs", container], START_S)
