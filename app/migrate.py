@@ -218,7 +218,7 @@ def main() -> int:
         sys.stderr.write("DATABASE_URL is not set: name the database to migrate\n")
         return 2
     try:
-        print(f"schema level {migrate(url)}")
+        sys.stdout.write(f"schema level {migrate(url)}\n")
     except MigrationError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
