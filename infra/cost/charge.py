@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from infra.config.base import Strict
-from infra.cost.usage import HOURS, Log, Usage
+from infra.cost.usage import HOURS, Bucket, Log, Usage
 from infra.plan.graph import Graph, Resource
 
 Nat = Literal["planned", "regional", "per-zone", "single", "none"]
@@ -48,6 +48,7 @@ class Basis(msgspec.Struct, frozen=True):
     graph: Graph
     usage: Usage
     logs: tuple[Log, ...]
+    buckets: tuple[Bucket, ...]
     terms: Terms
     region: str
     awake: float = 1.0  # of all hours, those in which machines that can stop run

@@ -10,11 +10,13 @@ import msgspec
 from infra.cost.book import Book, Confidence, Price
 from infra.cost.charge import Basis, Charge
 from infra.cost.free import FREE, NOT_PRICED
-from infra.cost.meters import compute, data, network, watch
+from infra.cost.meters import compute, data, edge, events, network, watch
 from infra.plan.graph import STACK_TYPE, Graph, Resource
 
 SCHEMA: Final = "primetrade.infra-cost/1"
-METERS: Final = {**network.METERS, **data.METERS, **compute.METERS, **watch.METERS}
+METERS: Final = {
+    kind: meter for each in (network, data, compute, edge, events, watch) for kind, meter in each.METERS.items()
+}
 
 
 class Line(msgspec.Struct, frozen=True):

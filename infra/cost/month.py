@@ -33,6 +33,7 @@ class Months:
                 graph=self._plan(platform.network.nat),
                 usage=usage or self.usage,
                 logs=self.uses.logs,
+                buckets=self.uses.buckets,
                 terms=terms,
                 region=platform.region,
                 awake=self.awake(terms),

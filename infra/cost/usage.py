@@ -48,6 +48,8 @@ class Usage(Strict, frozen=True):
     volume_gib: Annotated[Number, Meta(description="GiB of volumes that pods ask for.")]
     export_gb: Annotated[Number, Meta(description="GB of shared exports on EFS.")]
     archive_gb: Annotated[Number, Meta(description="GB of archived tasks on S3.")]
+    audit_gb: Annotated[Number, Meta(description="GB of the audit's table.")]
+    function_s: Annotated[Number, Meta(description="Seconds a month that each function runs.")]
     web_gb: Annotated[Number, Meta(description="GB a month of the web page, out of CloudFront.")]
     key_requests: Annotated[Number, Meta(description="Uses a month of each KMS key.")]
     partner_share: Annotated[Share, Meta(description="Of requests, those of partners by API Gateway.")]
@@ -110,11 +112,23 @@ class Log(Strict, frozen=True):
     why: Why
 
 
+class Bucket(Strict, frozen=True):
+    """What lies in buckets whose names hold a text; `archive`: as much as `archive_gb` says."""
+
+    match: Annotated[str, Meta(min_length=3, max_length=100)]
+    puts: Number  # requests a month
+    gets: Number  # as above
+    why: Why
+    gb: Number = 0
+    archive: bool = False
+
+
 class UsageFile(Strict, frozen=True):
     """The whole file: what holds everywhere, and where an environment departs from it."""
 
     version: Literal[1]
     logs: tuple[Log, ...]
+    buckets: tuple[Bucket, ...]
     everywhere: dict[str, Assumption]
     stacks: dict[str, dict[str, Assumption]]
 

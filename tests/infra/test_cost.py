@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable
 
 import msgspec
+import pulumi_aws
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from pulumi.runtime import rpc
 
 from infra.cost.book import Confidence, read_book
 from infra.cost.charge import Basis, Terms
@@ -30,7 +31,7 @@ HOW = "give it a meter in infra/cost/meters, or a reason in FREE or NOT_PRICED o
 def month(graph: Graph, terms: Terms | None = None, **usage: float) -> Estimate:
     used = msgspec.structs.replace(usage_of(graph.stack, USES), **usage)
     region = read_stack(graph.stack).platform.region
-    return estimate(Basis(graph, used, USES.logs, terms or Terms(), region), BOOK)
+    return estimate(Basis(graph, used, USES.logs, USES.buckets, terms or Terms(), region), BOOK)
 
 
 def call(*words: str) -> Result:
@@ -54,8 +55,7 @@ def test_a_type_of_the_tables_is_one_of_the_sdk(kind: str) -> None:
     """A slip of the pen would price nothing."""
     if ":" in kind:
         return  # of another provider
-    module, _, name = kind.partition("/")
-    assert hasattr(importlib.import_module(f"pulumi_aws.{module}"), name[0].upper() + name[1:])
+    assert rpc.get_resource_module(pulumi_aws.__name__.removeprefix("pulumi_"), kind, "")
 
 
 def test_every_charge_finds_its_price(stack: Graph) -> None:
@@ -133,10 +133,12 @@ def test_a_regional_nat_gateway_costs_what_one_in_each_zone_does(graph_of: Calla
     assert network("none") < network("single") < network("regional")
 
 
-def test_every_log_group_has_an_assumption(stack: Graph) -> None:
-    """A group that nobody thought of would be free."""
-    names = [str(each.inputs.get("name", each.name)) for each in stack.of("cloudwatch/logGroup")]
-    assert [] == [name for name in names if not any(log.match in name for log in USES.logs)]
+def test_every_log_group_and_bucket_has_an_assumption(stack: Graph) -> None:
+    """What nobody thought of would be free: name it in infra/cost/usage.yaml."""
+    groups = [str(each.inputs.get("name", each.name)) for each in stack.of("cloudwatch/logGroup")]
+    assert [] == [name for name in groups if not any(log.match in name for log in USES.logs)]
+    buckets = [str(each.inputs.get("bucket", each.name)) for each in stack.of("s3/bucket")]
+    assert [] == [name for name in buckets if not any(each.match in name for each in USES.buckets)]
 
 
 def test_every_use_has_a_line_and_every_assumption_is_read() -> None:
