@@ -17,11 +17,11 @@ def allow(actions: Sequence[str], resources: Sequence[str]) -> dict[str, object]
     return {"Action": list(actions), "Resource": list(resources)}
 
 
-def assumed_by(service: str, account: str) -> str:
+def assumed_by(service: str, account: str, *also: str) -> str:
     """The trust policy of a role that `service` takes, for this account only (no confused deputy)."""
     return policy(
         {
-            "Action": "sts:AssumeRole",
+            "Action": ["sts:AssumeRole", *also] if also else "sts:AssumeRole",
             "Principal": {"Service": service},
             "Condition": {"StringEquals": {"aws:SourceAccount": account}},
         }

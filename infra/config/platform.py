@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from infra.config.base import LogDays, Region, Strict
 from infra.config.cache import Cache
+from infra.config.cluster import Cluster
 from infra.config.cost import Cost
 from infra.config.database import Database
 from infra.config.network import Network
@@ -41,6 +42,7 @@ class Platform(Strict, frozen=True):
     database: Annotated[Database, Meta(description="PostgreSQL.")] = Database()
     cache: Annotated[Cache, Meta(description="Valkey.")] = Cache()
     cost: Annotated[Cost, Meta(description="What it may cost.")] = Cost()
+    cluster: Annotated[Cluster, Meta(description="Kubernetes.")] = Cluster()
 
     @property
     def keeps_data(self) -> bool:
@@ -74,3 +76,5 @@ class Platform(Strict, frozen=True):
             yield "database.backup_days", database.backup_days, "7 or more are expected"
         if cache.mode == "nodes" and not cache.replicas:
             yield "cache.replicas", 0, "1 or more are expected"
+        if not self.cluster.deletion_protection:
+            yield "cluster.deletion_protection", "false", "true is expected"

@@ -84,10 +84,8 @@ class Monitor:
         if not request.custom:
             return resource_pb2.RegisterResourceResponse(urn=urn)
         answer = struct_pb2.Struct()
-        answer.CopyFrom(request.object)
-        for key, value in _said(request.type, request.name).items():
-            if value is not None and key not in answer:
-                json_format.ParseDict(value, answer.fields[key])
+        given = json_format.MessageToDict(request.object)
+        json_format.ParseDict(_filled(given, _said(request.type, request.name)), answer)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=f"${{{request.name}.id}}", object=answer)
 
     def RegisterResourceOutputs(  # noqa: N802 - the protocol's name
@@ -155,14 +153,24 @@ def _opened(properties: dict[str, Json]) -> tuple[dict[str, Json], tuple[str, ..
     return {key: plain(value, key) for key, value in properties.items()}, tuple(sorted(secrets))
 
 
+def _filled(given: dict[str, Json], said: dict[str, Json]) -> dict[str, Json]:
+    """What was asked for, with what the resource says of itself where nothing was asked."""
+    whole = {**{key: value for key, value in said.items() if value is not None}, **given}
+    for key, asked in given.items():
+        more = said.get(key)
+        if isinstance(asked, dict) and isinstance(more, dict) and SIGNATURE not in asked:
+            whole[key] = _filled(asked, more)
+    return whole
+
+
 def _said(token: str, name: str) -> dict[str, Json]:
-    """What a new resource says of itself: a reference for every text among its properties, as far as types tell."""
+    """What a new resource says of itself: a reference for every text and number, as far as types tell."""
     return {key: _reference(kind, f"{name}.{key}", DEPTH) for key, kind in _properties(token).items()}
 
 
 def _reference(kind: object, path: str, depth: int) -> Json:
     inner: object = _types.unwrap_optional_type(cast("type", kind))
-    if inner is str:
+    if inner in (str, int):
         return f"${{{path}}}"
     if depth == 0:
         return None

@@ -15,9 +15,18 @@ class Outputs(NamedTuple):
     private_subnets: list[Input[str]]  # the addons program: nodes
     database_host: Input[str]  # the chart's Secret, in DATABASE_URL
     database_readers: list[Input[str]]  # as above
-    database_secret: Input[str] | None  # external-secrets, for DATABASE_URL
     database_clients: Input[str]  # the group of nodes and pods that connect
     database_arn: Input[str]  # the second region's database.replica_of
     cache_host: Input[str]  # the chart's Secret, in REDIS_URL
     cache_secret: Input[str]  # external-secrets, for REDIS_URL
     cache_clients: Input[str]  # the group of nodes and pods that connect
+    cluster_name: Input[str]  # the addons program; release.yml's EKS_CLUSTER
+    cluster_endpoint: Input[str]  # the addons program: its provider
+    cluster_ca: Input[str]  # as above
+    node_groups: list[Input[str]]  # the addons program: security groups of the nodes
+    app_role: Input[str]  # who makes something for the application's pods gives it the right
+    # Not on every stack:
+    database_secret: Input[str] | None = None  # external-secrets, for DATABASE_URL
+    node_profile: Input[str] | None = None  # the addons program: Karpenter's nodes are started with it
+    node_role: Input[str] | None = None  # the addons program: Auto Mode's nodes have it
+    interruptions: Input[str] | None = None  # the addons program: Karpenter's queue

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pulumi import Output
+from pulumi import Input, Output, Resource
 
+from infra.components.addons import Addons
 from infra.components.cache import Cache
+from infra.components.cluster import Cluster
 from infra.components.database import Database
+from infra.components.identity import Identities
+from infra.components.karpenter import Karpenter
 from infra.components.keys import Keys
 from infra.components.network import Network
+from infra.components.nodes import Nodes
 from infra.components.proxy import Proxy
 from infra.components.site import Site
 from infra.config.platform import Platform
@@ -24,6 +29,19 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     database = Database(site, keys, network)
     host = Proxy(site, keys, network, database).host if platform.database.proxy else database.host
     cache = Cache(site, keys, network)
+    cluster = Cluster(site, keys, network)
+    groups: list[Input[str]] = [
+        cluster.group,
+        database.clients,
+        cache.clients,
+    ]  # nodes, and so their pods, are in these
+    ready: list[Resource] = [cluster.control]
+    if not cluster.auto:
+        ready = Nodes(site, cluster, network, groups, Addons(site, cluster, "before", ready).made).made
+    karpenter = None if cluster.auto else Karpenter(site, cluster)
+    Addons(site, cluster, "after", ready)
+    secrets = [each for each in (database.secret, cache.secret) if each is not None]
+    identities = Identities(site, keys, cluster, secrets)
     return Outputs(
         region=site.region,
         vpc=network.vpc,
@@ -36,4 +54,12 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
         cache_host=cache.host,
         cache_secret=cache.secret,
         cache_clients=cache.clients,
+        cluster_name=cluster.control.name,
+        cluster_endpoint=cluster.control.endpoint,
+        cluster_ca=cluster.control.certificate_authority.data,
+        node_groups=groups,
+        node_profile=karpenter.profile if karpenter else None,
+        node_role=cluster.node_role.name if cluster.node_role else None,
+        interruptions=karpenter.queue if karpenter else None,
+        app_role=identities.app.name,
     )

@@ -89,3 +89,15 @@ def where_kept(inner: Check) -> Check:
 def said(value: Json) -> str:
     """A value as its file would have it."""
     return "missing" if value is None else msgspec.json.encode(value).decode()
+
+
+def protected(resource: Resource, graph: Graph) -> Iterator[str]:
+    """Pulumi itself refuses to delete it; what follows another resource has nothing of its own."""
+    if not resource.protect and not follows(resource, graph):
+        yield "is not protected; make it with Component.kept()"
+
+
+def follows(resource: Resource, graph: Graph) -> bool:
+    """Whether it is a replica of an instance of the same program, and so has nothing of its own."""
+    source = resource.inputs.get("replicateSourceDb")
+    return source is not None and any(each.inputs.get("identifier") == source for each in graph.of("rds/instance"))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from infra.plan.graph import HIDDEN, Graph, Json, Resource
-from infra.policy.rule import Rule, common_tags, has, said, wants, where_kept
+from infra.policy.cluster import CLUSTER_RULES
+from infra.policy.rule import Rule, common_tags, follows, has, protected, said, wants, where_kept
 
 ANYWHERE: Final = ("0.0.0.0/0", "::/0")
 TAGS: Final = ("project", "environment", "owner", "managed-by")
@@ -70,26 +71,14 @@ def owned(resource: Resource, graph: Graph) -> Iterator[str]:
     yield from (f"overrides the tag {tag}; leave it out" for tag in TAGS if isinstance(own, dict) and tag in own)
 
 
-def protected(resource: Resource, graph: Graph) -> Iterator[str]:
-    """Pulumi itself refuses to delete it; what follows another resource has nothing of its own."""
-    if not resource.protect and not _follows(resource, graph):
-        yield "is not protected; make it with Component.kept()"
-
-
 def backed_up(resource: Resource, graph: Graph) -> Iterator[str]:
     """A week of backups or more, that outlive the instance, and a last snapshot."""
-    if _follows(resource, graph):
+    if follows(resource, graph):
         return
     days = resource.inputs.get("backupRetentionPeriod")
     if not isinstance(days, int) or days < 7:
         yield f"backupRetentionPeriod is {said(days)}; 7 or more are expected"
     yield from wants(deleteAutomatedBackups=False, skipFinalSnapshot=False)(resource, graph)
-
-
-def _follows(resource: Resource, graph: Graph) -> bool:
-    """Whether it is a replica of an instance of the same program, and so has nothing of its own."""
-    source = resource.inputs.get("replicateSourceDb")
-    return source is not None and any(each.inputs.get("identifier") == source for each in graph.of("rds/instance"))
 
 
 def watched(resource: Resource, graph: Graph) -> Iterator[str]:
@@ -169,4 +158,5 @@ RULES: Final = (
         "ElastiCache.3",
         where_kept(wants(automaticFailoverEnabled=True)),
     ),
+    *CLUSTER_RULES,
 )

@@ -22,7 +22,8 @@ def graph(*resources: Resource, environment: str = "prod") -> Graph:
 
 
 def one(kind: str, inputs: dict[str, Any], **options: Any) -> Resource:
-    return Resource(name="sample", type=f"aws:{kind}:X", provider="account", inputs=inputs, **options)
+    whole = {"name": "sample", "type": f"aws:{kind}:X", "provider": "account", "inputs": inputs}
+    return Resource(**{**whole, **options})
 
 
 def allows(**statement: Any) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def test_every_charge_finds_its_price(stack: Graph) -> None:
 def test_a_price_that_the_book_lacks_is_listed_and_not_zero(graph_of: Callable[..., Graph]) -> None:
     """A total without it would be a lie."""
     missing = month(graph_of(database={"instance": "db.r8g.16xlarge"})).not_priced
-    assert ["no price of PostgreSQL db.r8g.16xlarge single-AZ in us-east-1"] == [each.why for each in missing]
+    assert "no price of PostgreSQL db.r8g.16xlarge single-AZ in us-east-1" in [each.why for each in missing]
 
 
 def test_a_type_without_a_meter_is_listed(stack: Graph) -> None:

@@ -20,11 +20,13 @@ from scripts.commands.infra import command
 from scripts.exits import Exit
 from slo.yamlfile import YamlFileError
 from tests.infra.samples import Samples, allows, graph, one
+from tests.infra.samples_cluster import CLUSTER_SAMPLES
 
 BY_NAME = {rule.name: rule for rule in RULES}
 BACKED_UP = {"backupRetentionPeriod": 7, "deleteAutomatedBackups": False, "skipFinalSnapshot": False}
 FORCED = {"parameters": [{"name": "rds.force_ssl", "value": "1"}]}
 TLS = {"transitEncryptionEnabled": True, "transitEncryptionMode": "required", "userGroupIds": ["users"]}
+
 
 LOG = Resource(name="log", type="aws:ec2/flowLog:FlowLog", provider="account", inputs={"vpcId": "${sample.id}"})
 PRIMARY = Resource(
@@ -38,6 +40,7 @@ ACCOUNT = Resource(name="account", type="pulumi:providers:aws")
 UNTAGGED = Graph("sample", "sample", (ACCOUNT, one("sqs/queue", {})), {}, ())
 KEY, DATABASE, CACHE = "kms/key", "rds/instance", "elasticache/replicationGroup"
 
+# Rule → what passes, and what fails with the words of the finding.
 SAMPLES: Samples = {
     "open-to-the-world": (
         [graph(one("vpc/securityGroupIngressRule", {"cidrIpv4": "10.0.0.0/8"}))],
@@ -169,6 +172,7 @@ SAMPLES: Samples = {
         [graph(one(CACHE, {"automaticFailoverEnabled": True})), graph(one(CACHE, {}), environment="dev")],
         [(graph(one(CACHE, {"automaticFailoverEnabled": False})), "automaticFailoverEnabled is false")],
     ),
+    **CLUSTER_SAMPLES,
 }
 
 

@@ -1,0 +1,1 @@
+"""The first program of an account: where state is kept, and who may deploy."""
