@@ -25,7 +25,10 @@ LOGS: Final = ("slow-log", "engine-log")
 
 
 class Cache(Component):
-    """`host` takes reads and writes by TLS from the security group `clients`; `secret` holds name and password."""
+    """`host` takes reads and writes by TLS from the security group `clients`; `secret` holds name and password.
+
+    `nodes` are the names that its metrics have.
+    """
 
     def __init__(self, site: Site, keys: Keys, network: Network) -> None:
         super().__init__("Cache", site)
@@ -65,8 +68,10 @@ class Cache(Component):
         subnets = aws.elasticache.SubnetGroup(
             f"{name}-subnets", subnet_ids=list(self.network.subnets["isolated"].values()), opts=self.child()
         )
+        self.nodes = [f"{name}-{number:03}" for number in range(1, 2 + config.replicas)]  # as ElastiCache names them
         return aws.elasticache.ReplicationGroup(
             name,
+            replication_group_id=name,
             description=f"{self.site.prefix}: cache",
             engine="valkey",
             engine_version=config.version,
@@ -105,6 +110,7 @@ class Cache(Component):
 
     def _serverless(self) -> Output[str]:
         name, config, args = self.site.name("cache"), self.config, aws.elasticache
+        self.nodes = [name]
         return (
             aws.elasticache.ServerlessCache(
                 name,

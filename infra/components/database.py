@@ -46,7 +46,9 @@ class Database(Component):
         self.common = self._common()
         self.primary = self._primary()
         self.host = self.primary.address
-        self.readers = [self._replica(number).address for number in range(1, self.config.replicas + 1)]
+        replicas = [site.name("database", "replica", str(number)) for number in range(1, self.config.replicas + 1)]
+        self.readers = [self._replica(name).address for name in replicas]
+        self.identifiers = [site.name("database"), *replicas]  # the primary's first
         self.secret = self._secret()
         self.register_outputs({"host": self.host, "readers": self.readers})
 
@@ -146,8 +148,7 @@ class Database(Component):
             return {"manage_master_user_password": True, "master_user_secret_kms_key_id": self.keys.data}
         return {"password_wo": self.site.secret(SECRET), "password_wo_version": self.config.password_version}
 
-    def _replica(self, number: int) -> aws.rds.Instance:
-        name = self.site.name("database", "replica", str(number))
+    def _replica(self, name: str) -> aws.rds.Instance:
         return aws.rds.Instance(
             name,
             identifier=name,

@@ -1,4 +1,4 @@
-"""The keys that encrypt what is stored: one for data, one for logs, since not the same people read both."""
+"""The keys that encrypt what is stored: for data, for logs and for what people are told, as not the same read each."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from pulumi import Output
 from infra.components.iam import policy
 from infra.components.site import Component, Site
 
+# Services of AWS that say something on the topic of whoever is on call.
+SPEAKERS: Final = ("backup", "budgets", "cloudwatch", "costalerts", "events.rds")
 WAIT_DAYS: Final = 30  # between the order to delete a key and its end, the longest that AWS offers
 
 
 class Keys(Component):
-    """`data` and `logs` are ARNs."""
+    """`data`, `logs` and `alerts` are ARNs."""
 
     def __init__(self, site: Site) -> None:
         super().__init__("Keys", site)
         self.data = self._key("data", [])
         self.logs = self._key("logs", [_log_service(site)])
-        self.register_outputs({"data": self.data, "logs": self.logs})
+        self.alerts = self._key("alerts", [_speakers(site)])
+        self.register_outputs({"data": self.data, "logs": self.logs, "alerts": self.alerts})
 
     def _key(self, purpose: str, statements: list[dict[str, object]]) -> Output[str]:
         name = self.site.name("key", purpose)
@@ -49,4 +52,14 @@ def _log_service(site: Site) -> dict[str, object]:
         "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
         "Resource": "*",  # of a key policy: this key
         "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": site.arn("logs", "*")}},
+    }
+
+
+def _speakers(site: Site) -> dict[str, object]:
+    """https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html: who publishes must be let to the key too."""
+    return {
+        "Principal": {"Service": [f"{each}.amazonaws.com" for each in SPEAKERS]},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",  # of a key policy: this key
+        "Condition": {"StringEquals": {"aws:SourceAccount": site.account}},
     }

@@ -23,8 +23,10 @@ class Proxy(Component):
         let_in(self, own, database.clients, PORT)
         let_out(self, own, database.group, PORT, "database")
         let_in(self, database.group, own, PORT, "proxy")
+        self.name = site.name("proxy")  # as its metrics have it
         proxy = aws.rds.Proxy(
-            site.name("proxy"),
+            self.name,
+            name=self.name,
             engine_family="POSTGRESQL",
             auths=[aws.rds.ProxyAuthArgs(auth_scheme="SECRETS", iam_auth="DISABLED", secret_arn=database.secret)],
             require_tls=True,

@@ -18,6 +18,7 @@ from infra.config.cluster import Cluster
 from infra.config.cost import Cost
 from infra.config.database import Database
 from infra.config.network import Network
+from infra.config.watch import Watch
 
 
 class Profile(StrEnum):
@@ -43,6 +44,7 @@ class Platform(Strict, frozen=True):
     cache: Annotated[Cache, Meta(description="Valkey.")] = Cache()
     cost: Annotated[Cost, Meta(description="What it may cost.")] = Cost()
     cluster: Annotated[Cluster, Meta(description="Kubernetes.")] = Cluster()
+    watch: Annotated[Watch, Meta(description="Alarms, boards and traces.")] = Watch()
 
     @property
     def keeps_data(self) -> bool:
@@ -78,3 +80,5 @@ class Platform(Strict, frozen=True):
             yield "cache.replicas", 0, "1 or more are expected"
         if not self.cluster.deletion_protection:
             yield "cluster.deletion_protection", "false", "true is expected"
+        if not self.watch.on_call:
+            yield "watch.on_call", "nobody", "name an address that somebody reads at night"

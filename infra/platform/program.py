@@ -15,10 +15,16 @@ from infra.components.karpenter import Karpenter
 from infra.components.keys import Keys
 from infra.components.network import Network
 from infra.components.nodes import Nodes
+from infra.components.oncall import OnCall
 from infra.components.proxy import Proxy
 from infra.components.site import Site
+from infra.components.spending import Spending
+from infra.components.traces import Traces
+from infra.components.watch import Watch
 from infra.config.platform import Platform
 from infra.platform.outputs import Outputs
+from infra.stackfile import ROOT
+from slo.reader import read_targets
 
 
 def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
@@ -27,7 +33,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     keys = Keys(site)
     network = Network(site, keys)
     database = Database(site, keys, network)
-    host = Proxy(site, keys, network, database).host if platform.database.proxy else database.host
+    proxy = Proxy(site, keys, network, database) if platform.database.proxy else None
     cache = Cache(site, keys, network)
     cluster = Cluster(site, keys, network)
     groups: list[Input[str]] = [
@@ -42,11 +48,14 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     Addons(site, cluster, "after", ready)
     secrets = [each for each in (database.secret, cache.secret) if each is not None]
     identities = Identities(site, keys, cluster, secrets)
+    on_call = OnCall(site, keys)
+    _watched(site, on_call, database, proxy, cache)
+    Spending(site, on_call.topic)
     return Outputs(
         region=site.region,
         vpc=network.vpc,
         private_subnets=list(network.subnets["private"].values()),
-        database_host=host,
+        database_host=proxy.host if proxy else database.host,
         database_readers=list(database.readers),
         database_secret=database.secret,
         database_clients=database.clients,
@@ -63,3 +72,13 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
         interruptions=karpenter.queue if karpenter else None,
         app_role=identities.app.name,
     )
+
+
+def _watched(site: Site, on_call: OnCall, database: Database, proxy: Proxy | None, cache: Cache) -> None:
+    targets = read_targets(ROOT / "slo.yaml")
+    watch = Watch(site, on_call.topic, targets)
+    watch.database(database.identifiers, proxy.name if proxy else None)
+    watch.cache(cache.nodes)
+    watch.board()
+    if site.platform.watch.trace_percent:
+        Traces(site, targets)

@@ -9,6 +9,7 @@ from typing import Final
 from infra.plan.graph import HIDDEN, Graph, Json, Resource
 from infra.policy.cluster import CLUSTER_RULES
 from infra.policy.rule import Rule, common_tags, follows, has, protected, said, wants, where_kept
+from infra.policy.watching import WATCHING
 
 ANYWHERE: Final = ("0.0.0.0/0", "::/0")
 TAGS: Final = ("project", "environment", "owner", "managed-by")
@@ -159,4 +160,5 @@ RULES: Final = (
         where_kept(wants(automaticFailoverEnabled=True)),
     ),
     *CLUSTER_RULES,
+    *WATCHING,
 )

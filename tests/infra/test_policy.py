@@ -21,6 +21,7 @@ from scripts.exits import Exit
 from slo.yamlfile import YamlFileError
 from tests.infra.samples import Samples, allows, graph, one
 from tests.infra.samples_cluster import CLUSTER_SAMPLES
+from tests.infra.samples_watching import WATCHING_SAMPLES
 
 BY_NAME = {rule.name: rule for rule in RULES}
 BACKED_UP = {"backupRetentionPeriod": 7, "deleteAutomatedBackups": False, "skipFinalSnapshot": False}
@@ -173,6 +174,7 @@ SAMPLES: Samples = {
         [(graph(one(CACHE, {"automaticFailoverEnabled": False})), "automaticFailoverEnabled is false")],
     ),
     **CLUSTER_SAMPLES,
+    **WATCHING_SAMPLES,
 }
 
 
@@ -221,7 +223,8 @@ def test_policy_says_what_is_wrong_and_ends_with_1(monkeypatch: pytest.MonkeyPat
     assert "primetrade-dev-key-data: retentionInDays is missing; give one" in done.stdout
     assert "    strict: For this test (TEST.1)" in done.stdout
     found = msgspec.json.decode(CliRunner().invoke(command, ["policy", "dev", "--json"]).stdout)
-    assert ["primetrade-dev-key-data", "primetrade-dev-key-logs"] == [each["resource"] for each in found["findings"]]
+    keys = [f"primetrade-dev-key-{purpose}" for purpose in ("alerts", "data", "logs")]
+    assert keys == [each["resource"] for each in found["findings"]]
 
 
 WAIVER = Waiver("dev", "keys-turn", "sample", "sre@primetrade.ai", "a test", date(2027, 1, 31))
