@@ -63,6 +63,7 @@ def up(home: Path, say: Report) -> State:
             kubeconfigs.write(home)
             state = _settle(home)
             machine.prepare()
+            machine.remove_dead_sockets(home)
         with _phase("control plane", say):
             state = _ensure(home, state, [line_up[ETCD], line_up[CONTAINERD]], say)
             state = _ensure(home, state, [line_up[API_SERVER]], say)

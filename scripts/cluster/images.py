@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from scripts.cluster.errors import ClusterError
 from scripts.cluster.node import containerd_socket
@@ -16,7 +17,7 @@ _LIST_S, _IMPORT_S = 20.0, 300.0
 
 
 def load(home: Path, archive: Path) -> list[str]:
-    """Import a Docker or OCI archive (`docker save`); the names that pods may use. Raises ClusterError.
+    """Import a Docker or OCI archive (`docker save`); the names that pods may use, tags first. Raises ClusterError.
 
     A name that was there already means the new image afterwards, for pods that start then.
     """
@@ -40,12 +41,11 @@ def present(home: Path) -> set[str]:
 
 
 def names(archive: Path) -> list[str]:
-    """The names that an archive gives its image. Raises ClusterError when pods could not use one."""
+    """The names that an archive gives its image: tags, then digests. Raises ClusterError when pods can use none."""
     try:
         with tarfile.open(archive) as tar:
-            member = tar.extractfile("manifest.json")
-            assert member is not None, "manifest.json is a file"
-            tags = [tag for image in json.load(member) for tag in image.get("RepoTags") or ()]
+            tags = [tag for image in _read(tar, "manifest.json") for tag in image.get("RepoTags") or ()]
+            listed = _read(tar, "index.json").get("manifests", []) if "index.json" in tar.getnames() else []
     except (OSError, KeyError, ValueError, tarfile.TarError) as exc:
         why = str(exc).partition("\n")[0]
         raise ClusterError(f"{archive}: not an image archive ({why}); make one with `docker save NAME:TAG`") from exc
@@ -57,7 +57,14 @@ def names(archive: Path) -> list[str]:
                 f"{archive}: the kubelet finds no image called {tag}: give it a registry before its name, "
                 f"as in docker.io/local/{tag}"
             )
-    return tags
+    noted = [(each.get("annotations") or {}).get("io.containerd.image.name", "") for each in listed]
+    return [*tags, *(name for name in noted if "@" in name)]
+
+
+def _read(tar: tarfile.TarFile, name: str) -> Any:
+    member = tar.extractfile(name)
+    assert member is not None, f"{name} is a file"
+    return json.load(member)
 
 
 def _ctr(home: Path, words: list[str], timeout_s: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterable
@@ -80,6 +81,18 @@ def shim_sockets(home: Path) -> list[Path]:
     """The sockets of the pods' shims: containerd puts them outside its state folder, and notes there where."""
     notes = (home / "run" / "containerd").glob("io.containerd.runtime.v2.task/*/*/address")
     return [Path(note.read_text().strip().removeprefix("unix://")) for note in notes]
+
+
+def remove_dead_sockets(home: Path) -> None:
+    """Those whose shim was killed. A containerd that starts drops its notes of them, and nobody would know them."""
+    for path in shim_sockets(home):
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()
+            except FileNotFoundError:
+                continue
 
 
 def mounts(home: Path) -> list[str]:

@@ -119,7 +119,7 @@ def kubeconfig(home: Path | None) -> None:
 @click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
 @exits(ERRORS)
 def load_image(home: Path | None, archive: Path, as_json: bool) -> None:
-    """Bring an image onto the node from ARCHIVE (`docker save NAME:TAG`), and print its names.
+    """Bring an image onto the node from ARCHIVE (`docker save NAME:TAG`), and print its names: tag, digest.
 
     Example: primetrade cluster load-image image.tar
     """

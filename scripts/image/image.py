@@ -61,8 +61,8 @@ def make(  # noqa: PLR0913 - the first two are all that most need
         shutil.copytree(wheelhouse(root / "locks", LOCKS[name], say), wheels)
         say(f"building {repository}:{tag}")
         digest = build(root, f"{repository}:{tag}", archive, args=args, epoch=commit.time, fresh=fresh, say=say)
-    image = read_image(archive)
-    sbom = out / "sbom.cdx.json"
-    sbom.write_text(bill(image, name, tag))
-    (out / "digest").write_text(f"{digest}\n")
+        image = read_image(archive)
+        sbom = out / "sbom.cdx.json"
+        sbom.write_text(bill(image, name, tag))
+        (out / "digest").write_text(f"{digest}\n")
     return Made(repository, tag, digest, image.packed_bytes, round(time.monotonic() - began, 1), archive, sbom)

@@ -1,6 +1,6 @@
 """A load run in a cluster, followed from here: as a run by a process of this machine, to whoever follows it.
 
-It takes the rights to create and delete Jobs, to create Secrets, to list pods and events, and to read pods' logs.
+It takes the rights of role.yaml.
 """
 
 from __future__ import annotations

@@ -226,18 +226,26 @@ def test_only_the_nodes_rules_are_deleted() -> None:
     ] == told.split("\n")
 
 
-def archive(path: Path, *tags: str) -> Path:
+def archive(path: Path, *tags: str, **more: object) -> Path:
     with tarfile.open(path, "w") as tar:
-        content = json.dumps([{"Config": "x", "RepoTags": list(tags)}]).encode()
-        member = tarfile.TarInfo("manifest.json")
-        member.size = len(content)
-        tar.addfile(member, BytesIO(content))
+        for name, document in {"manifest": [{"Config": "x", "RepoTags": list(tags)}], **more}.items():
+            content = json.dumps(document).encode()
+            member = tarfile.TarInfo(f"{name}.json")
+            member.size = len(content)
+            tar.addfile(member, BytesIO(content))
     return path
 
 
 def test_an_archives_names_are_read_from_it(tmp_path: Path) -> None:
     """They are what pods may use."""
     assert ["docker.io/local/shop:1"] == names(archive(tmp_path / "a.tar", "docker.io/local/shop:1"))
+
+
+def test_a_digest_that_an_archive_names_its_image_by_is_a_name_too(tmp_path: Path) -> None:
+    """Behind the tags; as `make image` writes it."""
+    tag, digest = "docker.io/local/shop:1", "docker.io/local/shop@sha256:0"
+    index = {"manifests": [{}, *({"annotations": {"io.containerd.image.name": name}} for name in (tag, digest))]}
+    assert [tag, digest] == names(archive(tmp_path / "a.tar", tag, index=index))
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ import json
 import os
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from scripts.image.contents import read_image
-from scripts.image.image import Made, make
+from scripts.image.image import LOCKS, Made, make
 
 pytestmark = pytest.mark.cluster
 
@@ -25,6 +26,16 @@ def test_two_builds_of_one_commit_give_one_digest(made: Made, clone: Callable[[s
     assert made.digest == again.digest
     assert made.archive.read_bytes() == again.archive.read_bytes()
     assert made.sbom.read_bytes() == again.sbom.read_bytes()
+
+
+def test_builds_at_once_in_one_clone_do_not_disturb_each_other(clone: Callable[[str], Path], tmp_path: Path) -> None:
+    """Both read the clone's one folder of wheels, each its own wheels."""
+    place = clone("022")
+    with ThreadPoolExecutor() as pool:
+        builds = {name: pool.submit(make, place, tmp_path / name, name=name) for name in LOCKS}
+    bills = {name: build.result().sbom.read_text() for name, build in builds.items()}
+    assert {"task-api": False, "task-load": True} == {name: "pkg:pypi/locust@" in bill for name, bill in bills.items()}
+    assert all(read_image(build.result().archive).digest == build.result().digest for build in builds.values())
 
 
 def test_another_file_is_another_digest_and_says_so(made: Made, clone: Callable[[str], Path], tmp_path: Path) -> None:
