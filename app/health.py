@@ -16,6 +16,6 @@ def health() -> Health:
     return runtime().vitals.health()
 
 
-@service.operation("GET", "/openapi.json", "This description.", access="public")
+@service.operation("GET", "/openapi.json", "This description.", access="public", shared_s=300)
 def openapi() -> Response:
     return Response(current_app.extensions["openapi"], content_type="application/json")

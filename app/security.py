@@ -21,6 +21,7 @@ HEADERS = (
     ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
     ("Cache-Control", "no-store"),
 )
+SHARED = HEADERS[:-1]  # for an answer that says itself who may keep it
 ALLOWED_METHODS = "GET, POST, PATCH, DELETE"
 ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
 EXPOSED_HEADERS = "ETag, Location, Retry-After, X-Request-Id"
@@ -29,16 +30,18 @@ EXPOSED_HEADERS = "ETag, Location, Retry-After, X-Request-Id"
 def secured(application: WSGIApplication, slot: str) -> WSGIApplication:
     """The application with HEADERS on whatever it answers, and its slot: by that a release is seen to have come.
 
+    An answer's own Cache-Control stands.
+
     Added beneath the framework: its header objects would check and copy them on each answer, for as long as they take
     to send.
     """
-    whole = (*HEADERS, ("X-Slot", slot))
+    whole, shared = (*HEADERS, ("X-Slot", slot)), (*SHARED, ("X-Slot", slot))
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None
         ) -> Callable[[bytes], object]:
-            headers.extend(whole)
+            headers.extend(shared if any(name == "Cache-Control" for name, _ in headers) else whole)
             return start_response(status, headers, exc_info)
 
         return application(environ, start)

@@ -38,6 +38,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     headers: tuple[str, ...]
     problems: tuple[str, ...]
+    shared_s: int  # seconds that anybody, a CDN too, may keep the answer; it must be the same for all
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -68,6 +69,7 @@ class Service(Blueprint):
         status: int = 200,
         headers: tuple[str, ...] = (),
         problems: tuple[str, ...] = (),
+        shared_s: int = 0,
     ) -> Callable[[Handler], Handler]:
         """Register a handler. It gets `user`, `body` and `query` by name where the operation has them, and path ids."""
 
@@ -85,6 +87,7 @@ class Service(Blueprint):
                 status=status,
                 headers=headers,
                 problems=problems,
+                shared_s=shared_s,
             )
             self.operations.append(operation)
             rule = re.sub(r"{(\w+)}", rf"<int(max={MAX_ID}):\1>", path)
@@ -107,7 +110,8 @@ def _view(operation: Operation, handler: Callable[..., Any]) -> Callable[..., Re
             arguments["body"] = read_body(incoming, operation.body)
         if operation.query is not None:
             arguments["query"] = read_query(incoming, operation.query)
-        return _respond(handler(**arguments), operation.status)
+        answer = _respond(handler(**arguments), operation.status)
+        return _share(answer, incoming, operation.shared_s) if operation.shared_s else answer
 
     return view
 
@@ -168,6 +172,15 @@ def read_query(incoming: Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
 @lru_cache
 def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[msgspec.Struct]:
     return msgspec.json.Decoder(kind)
+
+
+def _share(answer: Response, incoming: Request, seconds: int) -> Response:
+    """Say that it may be kept, and 304 to whoever has it."""
+    answer.cache_control.public = True
+    answer.cache_control.max_age = seconds
+    answer.add_etag()
+    answer.make_conditional(incoming)
+    return answer
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -17,6 +17,7 @@ from infra.config.cache import Cache
 from infra.config.cluster import Cluster
 from infra.config.cost import Cost
 from infra.config.database import Database
+from infra.config.edge import Edge
 from infra.config.network import Network
 from infra.config.watch import Watch
 
@@ -42,6 +43,7 @@ class Platform(Strict, frozen=True):
     network: Annotated[Network, Meta(description="The VPC.")] = Network()
     database: Annotated[Database, Meta(description="PostgreSQL.")] = Database()
     cache: Annotated[Cache, Meta(description="Valkey.")] = Cache()
+    edge: Annotated[Edge | None, Meta(description="Names, CloudFront and its firewall.")] = None
     cost: Annotated[Cost, Meta(description="What it may cost.")] = Cost()
     cluster: Annotated[Cluster, Meta(description="Kubernetes.")] = Cluster()
     watch: Annotated[Watch, Meta(description="Alarms, boards and traces.")] = Watch()
@@ -57,9 +59,23 @@ class Platform(Strict, frozen=True):
             raise ValueError(f"region: {self.profile} is not in {self.region}; it has its home in {home}")
         if self.database.replica_of and f":{self.region}:" in self.database.replica_of:
             raise ValueError(f"database.replica_of: is in {self.region} too; name a primary in another region")
+        if self.edge:
+            self._check_edge(self.edge)
         if self.keeps_data:
             for key, found, allowed in self._below_production():
                 raise ValueError(f"{key}: {found} is not for {self.profile}; {allowed}")
+
+    def _check_edge(self, edge: Edge) -> None:
+        second = self.profile is Profile.DR
+        if second and not edge.zone_id:
+            raise ValueError(
+                "edge.zone_id: dr answers for production's names; give what `pulumi stack output` of it says"
+            )
+        if not second and self.region != "us-east-1":
+            raise ValueError(f"edge: {self.region} does not hold the logs of CloudFront; make it in us-east-1")
+        listener = edge.load_balancer.listener if edge.load_balancer else ""
+        if listener and f":{self.region}:{self.account}:" not in listener:
+            raise ValueError(f"edge.load_balancer.listener: is not in {self.region} of {self.account}; name our own")
 
     def _below_production(self) -> Iterator[tuple[str, object, str]]:
         """Key, what was found and what is allowed, of everything that production may not do without."""

@@ -22,6 +22,7 @@ from infra.components.spending import Spending
 from infra.components.traces import Traces
 from infra.components.watch import Watch
 from infra.config.platform import Platform
+from infra.platform.front import front
 from infra.platform.outputs import Outputs
 from infra.stackfile import ROOT
 from slo.reader import read_targets
@@ -51,6 +52,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     on_call = OnCall(site, keys)
     _watched(site, on_call, database, proxy, cache)
     Spending(site, on_call.topic)
+    before = front(site, keys, network)
     return Outputs(
         region=site.region,
         vpc=network.vpc,
@@ -71,6 +73,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
         node_role=cluster.node_role.name if cluster.node_role else None,
         interruptions=karpenter.queue if karpenter else None,
         app_role=identities.app.name,
+        **before._asdict(),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from infra.plan.graph import HIDDEN, Graph, Json, Resource
 from infra.policy.cluster import CLUSTER_RULES
+from infra.policy.edge import EDGE_RULES
 from infra.policy.rule import Rule, common_tags, follows, has, protected, said, wants, where_kept
 from infra.policy.watching import WATCHING
 
@@ -15,7 +16,7 @@ ANYWHERE: Final = ("0.0.0.0/0", "::/0")
 TAGS: Final = ("project", "environment", "owner", "managed-by")
 SECRET_WORDS: Final = ("password", "token", "secretstring", "privatekey")
 IAM: Final = ("iam/policy", "iam/role", "iam/rolePolicy")
-POLICIES: Final = ("policy", "assumeRolePolicy")
+POLICIES: Final = ("policy", "policyDocument", "assumeRolePolicy")
 
 
 def from_anywhere(resource: Resource, graph: Graph) -> Iterator[str]:
@@ -160,5 +161,6 @@ RULES: Final = (
         where_kept(wants(automaticFailoverEnabled=True)),
     ),
     *CLUSTER_RULES,
+    *EDGE_RULES,
     *WATCHING,
 )

@@ -208,3 +208,15 @@ def test_outside_a_request_there_is_no_runtime() -> None:
 
     with pytest.raises(LookupError):
         contextvars.Context().run(runtime)
+
+
+def test_what_is_the_same_for_all_may_be_kept_by_all(broken: Api) -> None:
+    """The description says for how long, once, and answers whoever has it with 304; nothing else may be kept."""
+    first = broken.call("GET", "/openapi.json", ANONYMOUS)
+    assert ["public, max-age=300"] == first.headers.getlist("Cache-Control")
+    again = broken.call("GET", "/openapi.json", ANONYMOUS, headers={"If-None-Match": first.headers["ETag"]})
+    assert (304, b"", ["public, max-age=300"]) == (
+        again.status_code,
+        again.data,
+        again.headers.getlist("Cache-Control"),
+    )

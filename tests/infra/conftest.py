@@ -40,7 +40,7 @@ def graph_of() -> Callable[..., Graph]:
     def make(**sections: dict[str, object]) -> Graph:
         whole = msgspec.to_builtins(read_stack("dev").platform)
         for name, changes in sections.items():
-            whole[name] = {**whole[name], **changes}
+            whole[name] = {**(whole[name] or {}), **changes}
         return plan_platform(msgspec.convert(whole, Platform), "dev", secrets=SECRETS)
 
     return make

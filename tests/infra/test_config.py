@@ -18,6 +18,8 @@ from infra.errors import ConfigError
 from infra.stackfile import KEY, ROOT, SCHEMA_FILE, STACKS, StackFile, json_schema, platform_of, read_stack, stacks
 from slo.yamlfile import YamlFileError
 
+BALANCER = """{host: x.elb.amazonaws.com,
+  listener: "arn:aws:elasticloadbalancing:eu-west-1:111111111111:listener/app/x/0a/0b"}"""
 EXISTING = """existing:
   id: vpc-0123456789abcdef0
   subnets:
@@ -147,6 +149,12 @@ def test_editors_take_the_committed_stacks(name: str) -> None:
         (
             "database: {proxy: false, replica_of: 'arn:aws:rds:eu-west-1:111111111111:db:x'}",
             "database.replicas: of a replica are not",
+        ),
+        ("edge: {zone: x.example, checkers: any}", "edge.checkers: expected text matching regex"),
+        ("edge: {zone: x_y, checkers: pl-01234567}", "edge.zone: expected text matching regex"),
+        (
+            f"edge: {{zone: x.example, checkers: pl-01234567, load_balancer: {BALANCER}}}",
+            "edge.load_balancer.listener: is not in us-east-1 of 111111111111",
         ),
         ("cache: {replicas: 0}", "cache.replicas: 0 is not for prod"),
         ("watch: {on_call: []}", "watch.on_call: nobody is not for prod; name an address"),

@@ -95,7 +95,7 @@ GROWING = st.floats(min_value=0, max_value=4, allow_nan=False)
 @given(data=st.data())
 def test_more_use_never_costs_less(data: st.DataObject, committed: Callable[[str], Graph]) -> None:
     """Whatever grows: requests, answers, data, logs, GB through the network."""
-    key = data.draw(st.sampled_from(KEYS))
+    key = data.draw(st.sampled_from([key for key in KEYS if key != "partner_share"]))  # that moves requests
     value = getattr(usage_of("prod", USES), key)
     shared = key.endswith("_share") and key not in ("peak_share", "data_share")
     lower, upper = sorted(min(1.0, value * data.draw(GROWING)) if shared else value * data.draw(GROWING) for _ in "ab")

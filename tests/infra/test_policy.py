@@ -21,6 +21,7 @@ from scripts.exits import Exit
 from slo.yamlfile import YamlFileError
 from tests.infra.samples import Samples, allows, graph, one
 from tests.infra.samples_cluster import CLUSTER_SAMPLES
+from tests.infra.samples_edge import EDGE_SAMPLES
 from tests.infra.samples_watching import WATCHING_SAMPLES
 
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -174,6 +175,7 @@ SAMPLES: Samples = {
         [(graph(one(CACHE, {"automaticFailoverEnabled": False})), "automaticFailoverEnabled is false")],
     ),
     **CLUSTER_SAMPLES,
+    **EDGE_SAMPLES,
     **WATCHING_SAMPLES,
 }
 

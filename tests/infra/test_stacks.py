@@ -39,6 +39,7 @@ def test_everything_is_in_the_account_and_region_of_its_stack(stack: Graph) -> N
     platform = read_stack(stack.stack).platform
     assert [] == [each.name for each in stack.made if each.provider != provider.name]
     assert platform.region == provider.inputs["region"]
+    assert [] == [each.name for each in stack.made if each.inputs.get("region", platform.region) != platform.region]
     assert [platform.account] == json.loads(str(provider.inputs["allowedAccountIds"]))
 
 
@@ -87,11 +88,11 @@ def test_logs_are_encrypted_and_end(stack: Graph) -> None:
 
 
 def test_no_statement_allows_every_action(stack: Graph) -> None:
-    """But that of a key to its own account, which leaves the choice to IAM."""
+    """But that of a key to its own account, which leaves the choice to IAM; whoever denies may deny all."""
     policies = {
         each.name: json.loads(str(text))
         for each in stack.made
-        for key in ("policy", "assumeRolePolicy")
+        for key in ("policy", "policyDocument", "assumeRolePolicy")
         if (text := each.inputs.get(key)) and each.type != "aws:kms/key:Key"
     }
     assert policies
@@ -99,8 +100,9 @@ def test_no_statement_allows_every_action(stack: Graph) -> None:
         name
         for name, policy in policies.items()
         for statement in policy["Statement"]
-        if any(action.endswith("*") for action in [statement["Action"]] if isinstance(action, str))
-        or any(action.endswith("*") for action in statement["Action"] if isinstance(statement["Action"], list))
+        if statement["Effect"] == "Allow"
+        for actions in [[statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]]
+        if any(action.endswith("*") for action in actions)
     ]
     assert [] == wide
 

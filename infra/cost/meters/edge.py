@@ -12,11 +12,17 @@ from infra.plan.graph import Resource
 FEATURES: Final = ("HTTPS", "HTTPS_STR_MATCH", "HTTP_STR_MATCH")  # types of health checks that cost extra
 
 
+def _users(basis: Basis) -> float:
+    """The share of requests that does not come by API Gateway, where there is one."""
+    return 1 - basis.usage.partner_share if basis.graph.of("apigatewayv2/api") else 1.0
+
+
 def distribution(resource: Resource, basis: Basis) -> Iterator[Charge]:
     """Every request of a user and every GB of an answer, hit or miss."""
-    users = basis.usage.requests * (1 - basis.usage.partner_share)
+    share = _users(basis)
+    users = basis.usage.requests * share
     yield Charge("requests", "CloudFront", "HTTPS requests", users / 10_000, grows=True)
-    answers = basis.usage.out_gb * (1 - basis.usage.partner_share)
+    answers = basis.usage.out_gb * share
     yield Charge("answers", "CloudFront", "data out, first 10 TB", answers, grows=True)
     yield Charge("the web page", "CloudFront", "data out, first 10 TB", basis.usage.web_gb)
 
@@ -27,7 +33,7 @@ def web_acl(resource: Resource, basis: Basis) -> Iterator[Charge]:
     count = len(rules) if isinstance(rules, list) else 0
     yield Charge("firewall", "WAF", "web ACL", 1)
     yield Charge(f"{count} rules", "WAF", "rule", count)
-    users = basis.usage.requests * (1 - basis.usage.partner_share)
+    users = basis.usage.requests * _users(basis)
     yield Charge("requests looked at", "WAF", "requests (up to 1500 WCU)", users / MILLION, grows=True)
 
 
