@@ -19,6 +19,7 @@ from infra.config.cost import Cost
 from infra.config.database import Database
 from infra.config.edge import Edge
 from infra.config.network import Network
+from infra.config.registry import Registry
 from infra.config.watch import Watch
 
 
@@ -39,6 +40,10 @@ class Platform(Strict, frozen=True):
     account: Annotated[str, Meta(pattern=r"^\d{12}$", description="The only account it may touch.")]
     owner: Annotated[str, Meta(pattern=r"^[\w.@-]{1,64}$", description="Who answers for it; a tag on everything.")]
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,15}$", description="Begins every name.")] = "primetrade"
+    github: Annotated[
+        Annotated[str, Meta(pattern=r"^[\w.-]{1,39}/[\w.-]{1,100}$")] | None,
+        Meta(description="OWNER/REPOSITORY whose workflows push images and release here; none: none does."),
+    ] = None
     log_days: Annotated[LogDays, Meta(description="How long the services' own logs are kept.")] = 90
     network: Annotated[Network, Meta(description="The VPC.")] = Network()
     database: Annotated[Database, Meta(description="PostgreSQL.")] = Database()
@@ -47,6 +52,7 @@ class Platform(Strict, frozen=True):
     cost: Annotated[Cost, Meta(description="What it may cost.")] = Cost()
     cluster: Annotated[Cluster, Meta(description="Kubernetes.")] = Cluster()
     watch: Annotated[Watch, Meta(description="Alarms, boards and traces.")] = Watch()
+    registry: Annotated[Registry | None, Meta(description="Images; none: they come from another stack's.")] = None
 
     @property
     def keeps_data(self) -> bool:

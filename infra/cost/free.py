@@ -48,6 +48,7 @@ FREE: Final[dict[str, str]] = {
     "efs/backupPolicy": _PLAIN,
     "efs/fileSystemPolicy": _PLAIN,
     "efs/mountTarget": _PLAIN,
+    "ecr/replicationConfiguration": "the copies pay",
     "eks/accessEntry": _PLAIN,
     "eks/accessPolicyAssociation": _PLAIN,
     "eks/addon": "runs on the nodes; those of AWS itself are free",

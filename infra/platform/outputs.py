@@ -34,3 +34,6 @@ class Outputs(NamedTuple):
     ingress: Input[dict[str, str]] | None = None  # the router's chart: alb.annotations
     static_bucket: Input[str] | None = None  # whoever deploys static files, under static/
     distribution: Input[str] | None = None  # as above, to invalidate them
+    image_repository: Input[str] | None = None  # release.yml's IMAGE_REPOSITORY
+    push_role: Input[str] | None = None  # release.yml's AWS_PUSH_ROLE
+    release_role: Input[str] | None = None  # AWS_DEPLOY_ROLE of release.yml and operate.yml

@@ -136,10 +136,32 @@ def lent_here(resource: Resource, graph: Graph) -> Iterator[str]:
             yield "is lent to pods of any cluster; name one by aws:SourceArn"
 
 
+def from_where(resource: Resource, graph: Graph) -> Iterator[str]:
+    """GitHub's token names the repository and what runs in it, and is meant for AWS."""
+    for each in json.loads(str(resource.inputs.get("assumeRolePolicy", "{}"))).get("Statement", []):
+        if each.get("Action") != "sts:AssumeRoleWithWebIdentity":
+            continue
+        found = {key: value for test in each.get("Condition", {}).values() for key, value in test.items()}
+        subjects = next((value for key, value in found.items() if key.endswith(":sub")), ())
+        wide = [each for each in [subjects] if isinstance(each, str)] or list(subjects)
+        if not wide or any("*" in str(subject).rpartition(":")[0] or str(subject).endswith(":*") for subject in wide):
+            yield f"is lent to {', '.join(wide) or 'any repository'}; name the repository, and a branch or environment"
+        if not any(key.endswith(":aud") for key in found):
+            yield "is lent for a token that is meant for others; name the audience"
+
+
 def queue_sealed(resource: Resource, graph: Graph) -> Iterator[str]:
     """By SQS's key or by ours."""
     if resource.inputs.get("sqsManagedSseEnabled") is not True and not resource.inputs.get("kmsMasterKeyId"):
         yield "is not encrypted; set sqsManagedSseEnabled or kmsMasterKeyId"
+
+
+def images_end(resource: Resource, graph: Graph) -> Iterator[str]:
+    """A repository says which images go."""
+    if not any(
+        resource.inputs.get("name") == each.inputs.get("repository") for each in graph.of("ecr/lifecyclePolicy")
+    ):
+        yield "has no lifecycle policy"
 
 
 CLUSTER: Final = ("eks/cluster",)
@@ -158,5 +180,14 @@ CLUSTER_RULES: Final = (
     Rule("machine-disks", ("ec2/launchTemplate",), "Disks are copied", "EC2.7", disks),
     Rule("machine-roles", ("iam/role",), "What a machine may, its pods may", "", machine_role),
     Rule("pod-roles", ("iam/role",), "Another cluster's pods would have it", "", lent_here),
+    Rule("workflow-roles", ("iam/role",), "Anybody's repository would deploy", "", from_where),
+    Rule(
+        "images-stay",
+        ("ecr/repository",),
+        "A tag that moves is two images",
+        "ECR.2",
+        wants(imageTagMutability="IMMUTABLE", imageScanningConfiguration={"scanOnPush": True}),
+    ),
+    Rule("images-end", ("ecr/repository",), "Kept for ever they cost", "ECR.3", images_end),
     Rule("queues-sealed", ("sqs/queue",), "Messages are copied", "SQS.1", queue_sealed),
 )

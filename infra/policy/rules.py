@@ -40,7 +40,7 @@ def statements(resource: Resource) -> Iterator[dict[str, Json]]:
     for key in POLICIES:
         text = resource.inputs.get(key)
         if isinstance(text, str) and text.startswith("{"):
-            yield from json.loads(text)["Statement"]
+            yield from json.loads(text).get("Statement", ())
 
 
 def every_action(resource: Resource, graph: Graph) -> Iterator[str]:

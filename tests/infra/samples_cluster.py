@@ -56,6 +56,16 @@ def attached(policy: str) -> Resource:
     return one(MAY, {"role": "${sample.name}", "policyArn": f"arn:aws:iam::aws:policy/{policy}"}, name="may")
 
 
+def lent(*subjects: str, audience: str = "sts.amazonaws.com") -> Graph:
+    statement: dict[str, Any] = {"Action": "sts:AssumeRoleWithWebIdentity", "Condition": {}}
+    if audience:
+        statement["Condition"]["StringEquals"] = {"x:aud": audience}
+    if subjects:
+        statement["Condition"]["StringLike"] = {"x:sub": list(subjects)}
+    return graph(one("iam/role", {"assumeRolePolicy": json.dumps({"Statement": [statement]})}))
+
+
+KEPT_IMAGES = {"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"scanOnPush": True}}
 OWN = one("iam/rolePolicy", {"role": "${sample.id}", "policy": "{}"}, name="own")
 KEY = {"provider": {"keyArn": "arn:x"}}
 CLOSED = {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False}
@@ -142,6 +152,29 @@ CLUSTER_SAMPLES: Samples = {
     "pod-roles": (
         [role("pods.eks.amazonaws.com", ArnEquals={"aws:SourceArn": "arn:x"}), role("ec2.amazonaws.com")],
         [(role("pods.eks.amazonaws.com"), "is lent to pods of any cluster")],
+    ),
+    "workflow-roles": (
+        [lent("repo:a/b:environment:production", "repo:a/b:ref:refs/tags/v*"), role("ec2.amazonaws.com")],
+        [
+            (lent("repo:a/b:*"), r"is lent to repo:a/b:\*"),
+            (lent("repo:a/*:environment:production"), r"is lent to repo:a/\*"),
+            (lent(), "is lent to any repository"),
+            (lent("repo:a/b:pull_request", audience=""), "is lent for a token that is meant for others"),
+        ],
+    ),
+    "images-stay": (
+        [graph(one("ecr/repository", KEPT_IMAGES))],
+        [
+            (graph(one("ecr/repository", KEPT_IMAGES | {"imageTagMutability": "MUTABLE"})), "imageTagMutability is"),
+            (
+                graph(one("ecr/repository", {"imageTagMutability": "IMMUTABLE"})),
+                "imageScanningConfiguration is missing",
+            ),
+        ],
+    ),
+    "images-end": (
+        [graph(one("ecr/repository", {"name": "a"}), one("ecr/lifecyclePolicy", {"repository": "a"}, name="life"))],
+        [(graph(one("ecr/repository", {"name": "a"})), "has no lifecycle policy")],
     ),
     "queues-sealed": (
         [graph(one("sqs/queue", {"sqsManagedSseEnabled": True})), graph(one("sqs/queue", {"kmsMasterKeyId": "x"}))],

@@ -1,0 +1,30 @@
+"""Roles that GitHub's workflows take by OIDC for an hour; there is no key to leak."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from infra.components.iam import policy
+
+HOST: Final = "token.actions.githubusercontent.com"
+AUDIENCE: Final = "sts.amazonaws.com"
+
+
+def provider_arn(account: str) -> str:
+    """ARN of GitHub's identity provider, which the bootstrap program makes once in an account."""
+    return f"arn:aws:iam::{account}:oidc-provider/{HOST}"
+
+
+def taken_by(account: str, repository: str, *subjects: str) -> str:
+    """The trust policy of a role for runs of `repository` as `subjects` say: "environment:production", "ref:…".
+
+    https://docs.github.com/en/actions/reference/security/oidc: the subject begins with the repository.
+    """
+    whole = [f"repo:{repository}:{subject}" for subject in subjects]
+    return policy(
+        {
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {"Federated": provider_arn(account)},
+            "Condition": {"StringEquals": {f"{HOST}:aud": AUDIENCE}, "StringLike": {f"{HOST}:sub": whole}},
+        }
+    )
