@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.release.kubernetes.bed import TOKEN, Bed, bed, until
 REPLICAS = 2
 PROGRAM = "app/gunicorn_conf.py"
 SAW = "the engine sees it: it may be promoted"
+TOLD = (*PARTS, SAW)
 SLOT = "green"
 
 
@@ -64,12 +64,3 @@ def _file(place: Bed) -> ReleaseFile:
     }
     addons.secret(place.cluster, place.namespace, "shop", {**keys, "ADMIN_TOKEN": TOKEN})
     return read_release_file(path)
-
-
-def rows(found: list[dict[str, float]]) -> list[str]:
-    """The table's rows: each part's median and worst."""
-    return [
-        f"| {part} | {statistics.median(values):.2f} s | {max(values):.2f} s |"
-        for part in (*PARTS, SAW)
-        if (values := [each[part] for each in found if part in each])
-    ]

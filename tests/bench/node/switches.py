@@ -1,0 +1,133 @@
+"""Switches behind one router: by the engine's own write and by the command, and what the old slot still begins."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts.local.state import ROOT
+from scripts.release import engine
+from scripts.release.engine import Caller, Options
+from scripts.release.file import ReleaseFile
+from scripts.release.journal import Holder
+from scripts.release.kubernetes.client import Api
+from scripts.release.kubernetes.platform import Kubernetes
+from scripts.release.route import Target, other
+from tests.release.kubernetes.bed import Bed, bed, live, until
+from tests.release.kubernetes.live import LIMIT_S, Users, last_begun
+
+RATE = 200.0  # requests a second, half of them on kept connections
+REPLICAS = 2
+QUIET_S = 2.5  # watched after each switch
+SETTLED_S = 1.5  # for what kube-proxy still has to do, which looks once a second
+COMMAND_S = 60.0
+CALLER = Caller("bench")
+HOLDER = Holder("bench", "bench", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())
+QUIET, CHANGING, COMMAND = "quiet endpoints", "endpoints that change", "`release rollback`, from its start"
+
+
+class Found(NamedTuple):
+    """Seconds to the last request that the old slot began, on new and on kept connections, and what was lost."""
+
+    new: list[float]
+    kept: list[float]
+    asked: int
+    failed: list[str]
+
+
+def switches(cluster: Path, image: str, router: str, times: int, rollbacks: int) -> dict[str, Found]:
+    """By the kind of switch."""
+    with tempfile.TemporaryDirectory() as folder, bed(cluster, Path(folder), image, router) as place:
+        file = place.file()
+        platform = live(place.platform(file), file, replicas=REPLICAS)
+        with platform.lock(HOLDER) as fence:
+            platform.deploy("green", file.release("1.0.1", {}), REPLICAS, fence)
+            until(lambda: platform.observe().slots["green"].ready)
+            time.sleep(SETTLED_S)
+            with _users(platform) as users:
+                quiet = [_written(platform, users, fence) for _ in range(times)]
+                found = {QUIET: _found(quiet, users)}
+            with _users(platform) as users, coming_and_going(place):
+                busy = [_written(platform, users, fence) for _ in range(times)]
+                found[CHANGING] = _found(busy, users)
+            platform.drain("blue", on=False, fence=fence)
+            platform.route(Target.all_on("blue"), platform.observe().route.token, "bench", fence)
+        with _users(platform) as users:
+            back = [_rolled_back(place, platform, file, users, f"1.1.{number}") for number in range(rollbacks)]
+            return {**found, COMMAND: _found(back, users)}
+
+
+@contextmanager
+def _users(platform: Kubernetes) -> Iterator[Users]:
+    with Users(platform.edge(), rate=RATE).at_work() as users:
+        time.sleep(1)
+        yield users
+
+
+def _written(platform: Kubernetes, users: Users, fence: int) -> tuple[float, float]:
+    """All users to the other slot, by the engine's own write."""
+    seen = platform.observe()
+    old = seen.route.target.sole or ""
+    platform.drain(other(old), on=False, fence=fence)
+    began = time.time()
+    platform.route(Target.all_on(other(old)), seen.route.token, "bench", fence)
+    return _last(users, old, began)
+
+
+def _rolled_back(
+    place: Bed, platform: Kubernetes, file: ReleaseFile, users: Users, version: str
+) -> tuple[float, float]:
+    """A version gets all users, and the command takes them back as a person would call it."""
+    engine.deploy(platform, file, version, CALLER, Options(to_preview=True))
+    engine.shift(platform, file, 100, CALLER)
+    time.sleep(SETTLED_S)
+    bad = platform.observe().route.target.sole or ""
+    argv = [sys.executable, "-m", "scripts.cli", "release", "rollback", "--file", str(file.path)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": place.kubeconfig}
+    began = time.time()
+    subprocess.run(argv, env=env, check=True, capture_output=True, timeout=COMMAND_S)
+    return _last(users, bad, began)
+
+
+def _last(users: Users, old: str, began: float) -> tuple[float, float]:
+    time.sleep(QUIET_S)
+    late = users.since(began - LIMIT_S)
+    return last_begun(late, old, False, began), last_begun(late, old, True, began)
+
+
+def _found(pairs: list[tuple[float, float]], users: Users) -> Found:
+    new, kept = (list(values) for values in zip(*pairs, strict=True))
+    return Found(new, kept, len(users.seen), [each.said for each in users.failed])
+
+
+@contextmanager
+def coming_and_going(place: Bed) -> Iterator[None]:
+    """A third pod of each slot is started and taken away all the while."""
+    over = threading.Event()
+    api = Api.connect("", str(place.cluster))
+    path = f"/apis/apps/v1/namespaces/{place.namespace}/deployments/shop-"
+
+    def scale() -> None:
+        number = 0
+        while not over.wait(0.7):
+            number += 1
+            for slot in ("blue", "green"):
+                api.merge_patch(path + slot, {"spec": {"replicas": REPLICAS + number % 2}})
+
+    thread = threading.Thread(target=scale, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(10)
+        for slot in ("blue", "green"):
+            api.merge_patch(path + slot, {"spec": {"replicas": REPLICAS}})
