@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from app import place
 from app.listening import PortTakenError, admin_socket
 from app.settings import Settings, SettingsError
+
+gc.disable()  # a tenth of the start went into looking for garbage among what stays; app/process.py turns it on again
 
 try:
     _settings = Settings.from_env(os.environ)

@@ -34,6 +34,8 @@ class Worker:
         self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
 
     def start(self) -> None:
+        gc.freeze()
+        gc.enable()  # see gunicorn_conf.py
         self._admin.start()
         self._warming.start()
 
@@ -46,6 +48,7 @@ class Worker:
         parts = self.runtime
         parts.lifecycle.warm_up(parts.database, parts.valkey, self._compile)
         parts.passwords.dummy  # noqa: B018  # computed once, here; nothing waits for it but a login of nobody
+        gc.unfreeze()
         gc.collect()
         gc.freeze()  # what is loaded now stays: no later collection needs to look through it
         if parts.settings.cpu_core is not None:
