@@ -1,0 +1,1 @@
+"""A picture of what a plan makes, drawn from its graph."""
