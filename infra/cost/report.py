@@ -99,7 +99,7 @@ def step_rows(found: WhatIf) -> list[Row]:
     steps = (*found.steps, found.together, found.planned)
     return [
         ("baseline", dollars(found.baseline.usd), ""),
-        *((each.name, dollars(each.usd), f"{each.saved:.1%}") for each in steps),
+        *((each.name, dollars(each.usd), percent(each.saved)) for each in steps),
     ]
 
 
@@ -107,7 +107,7 @@ def verdict(found: WhatIf) -> str:
     """Whether half is reached, in a sentence."""
     said = "reached" if found.reached else "NOT reached"
     return (
-        f"{GOAL:.0%} less is {said}: all steps together bring {found.together.saved:.1%}. "
+        f"{GOAL:.0%} less is {said}: all steps together bring {percent(found.together.saved)}. "
         f"They touch {found.touched:.0%} of the baseline; the rest is storage, requests, control planes and the like."
     )
 
@@ -128,6 +128,11 @@ def advice_words(found: Advice, stack: str) -> str:
 def confidence(lines: Iterable[Line]) -> str:
     """`70 % verified, 20 % secondary, 10 % unverified`, of the sum of these lines."""
     return ", ".join(f"{share:.0%} {each.value}" for each, share in shares(lines).items() if round(share, 2))
+
+
+def percent(share: float) -> str:
+    """`12.3%`; never `-0.0%`."""
+    return f"{round(share, 3) + 0.0:.1%}"
 
 
 def dollars(usd: float) -> str:

@@ -14,6 +14,7 @@ from infra.cost.advice import advise
 from infra.cost.charge import Terms
 from infra.cost.month import Months
 from infra.cost.terms import BASELINE, STEPS, read_terms
+from infra.cost.usage import HOURS
 from infra.cost.what_if import compare
 from infra.errors import ConfigError
 from infra.stackfile import read_stack
@@ -85,6 +86,17 @@ def test_the_command_says_whether_half_is_reached() -> None:
 
 
 def test_a_savings_plan_is_advised_only_for_nodes_that_run_without_requests() -> None:
-    """And for as many of the hours as it needs to pay."""
-    for each in advise(months("prod")):
+    """For less of each hour than they cost on demand, and only where they run for enough of the hours."""
+    found = advise(months("prod"))
+    assert ["1y", "3y"] == [each.plan for each in found]
+    idle = [each for each in months("prod").under(months("prod").planned).lines if "on-demand" in each.sku]
+    for each in found:
+        assert 0 < each.commit_usd_hour * HOURS < sum(line.usd for line in idle)
         assert each.worth == (each.runs > each.breaks_even)
+
+
+def test_x86_nodes_cost_more_than_graviton_and_spot_less_than_on_demand() -> None:
+    """The book says so today; a fresh one that says otherwise is news."""
+    prod = months("prod")
+    assert prod.under(read_terms("graviton=true", BASELINE)).usd < prod.under(BASELINE).usd
+    assert prod.under(read_terms("spot=1", BASELINE)).usd < prod.under(read_terms("spot=0.5", BASELINE)).usd

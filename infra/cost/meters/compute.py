@@ -75,6 +75,8 @@ def nodes_for(rps: float, basis: Basis) -> int:
 
 def load_balancer(basis: Basis) -> Iterator[Charge]:
     """One Application Load Balancer of the router's Ingress, with an address in each zone."""
+    if basis.usage.peak_rps == 0:
+        return
     zones = private_zones(basis)
     yield Charge("load balancer", "ELB", "Application Load Balancer", HOURS)
     yield Charge(f"its {zones} addresses", "VPC", "public IPv4 address in use", zones * HOURS)
