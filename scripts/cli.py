@@ -18,7 +18,7 @@ NOUNS = {
     "load": "Load tests: run, report, profiles.",
     "slo": "Targets: show them, check counts against them.",
     "cluster": "A real Kubernetes node on this machine: up, down, status, load-image, kubeconfig.",
-    "infra": "The AWS programs, judged without an account: plan, policy, cost.",
+    "infra": "The AWS programs, judged without an account: plan, policy, cost, picture.",
     "db": "Data: migrate, backfill, contract, lint, seed.",
 }
 

@@ -5,90 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from infra.cost.estimate import kind_of
-from infra.picture.parts import Flow, Kind, Part, counted, says, text
-from infra.plan.graph import Graph, Resource
-
-Found = list[Resource]
-
-
-def _first(found: Found, kind: str) -> Resource:
-    return next(each for each in found if f":{kind}:" in each.type)
-
-
-def cdn(found: Found, graph: Graph) -> tuple[str, ...]:
-    """CloudFront with its firewall."""
-    acl = graph.of("wafv2/webAcl")
-    rules = acl[0].inputs.get("rules") if acl else None
-    return (f"WAF: {len(rules)} rules" if isinstance(rules, list) else "no firewall", "TLS, cache")
-
-
-def ways_out(found: Found, graph: Graph) -> tuple[str, ...]:
-    """How private subnets get out."""
-    gateways = graph.of("ec2/natGateway")
-    if any(text(each, "availabilityMode") == "regional" for each in gateways):
-        return ("regional: every zone",)
-    return ("one for all zones" if len(gateways) == 1 else f"one in each of {len(gateways)} zones",)
-
-
-def endpoints(found: Found, graph: Graph) -> tuple[str, ...]:
-    """Private ways to AWS's services; gateways cost nothing."""
-    kinds = [text(each, "vpcEndpointType") for each in found]
-    counts = [(kinds.count(kind), words) for kind, words in ENDPOINTS.items()]
-    return (", ".join(f"{count} {words}" for count, words in counts if count),)
-
-
-ENDPOINTS: Final = {"Interface": "interfaces", "Gateway": "gateways"}
-
-
-def control(found: Found, graph: Graph) -> tuple[str, ...]:
-    """The control plane and the nodes it begins with."""
-    cluster, groups = _first(found, "eks/cluster"), graph.of("eks/nodeGroup")
-    lines = [f"Kubernetes {text(cluster, 'version')}"]
-    for group in groups:
-        scaling, types = group.inputs.get("scalingConfig"), group.inputs.get("instanceTypes")
-        if isinstance(scaling, dict) and isinstance(types, list):
-            lines.append(f"{scaling['desiredSize']} {types[0]} for the system")
-    return tuple(lines) if groups else (*lines, "Auto Mode")
-
-
-def primary(found: Found, graph: Graph) -> tuple[str, ...]:
-    """The instance that takes writes, or follows another region."""
-    first = found[0]
-    zones = ", Multi-AZ" if first.inputs.get("multiAz") else ""
-    source = text(first, "replicateSourceDb")
-    size = f"{text(first, 'allocatedStorage')} to {text(first, 'maxAllocatedStorage')} GB"
-    return f"{text(first, 'instanceClass')}{zones}", f"follows {source.split(':')[3]}" if ":" in source else size
-
-
-def valkey(found: Found, graph: Graph) -> tuple[str, ...]:
-    """Nodes, or none where it is paid by use."""
-    nodes = [each for each in found if "nodeType" in each.inputs]
-    if not nodes:
-        return ("serverless", "TLS, named users")
-    return f"{text(nodes[0], 'numCacheClusters')} {text(nodes[0], 'nodeType')}", "TLS, named users"
-
-
-def leads(resource: Resource) -> bool:
-    """Whether it is the instance that takes writes here, or will once it is promoted."""
-    return not follows(resource)
-
-
-def follows(resource: Resource) -> bool:
-    """Whether it follows an instance of this region."""
-    source = text(resource, "replicateSourceDb")
-    return bool(source) and ":" not in source
-
-
-def replicas(found: Found, graph: Graph) -> tuple[str, ...]:
-    """How many follow the primary."""
-    return f"{len(found)} {text(found[0], 'instanceClass')}", "follow the primary"
-
-
-def watched(found: Found, graph: Graph) -> tuple[str, ...]:
-    """Alarms, pages and log groups."""
-    alarms = len(graph.of("cloudwatch/metricAlarm", "cloudwatch/compositeAlarm"))
-    return (f"{alarms} alarms, {len(graph.of('cloudwatch/logGroup'))} log groups",)
-
+from infra.picture import words
+from infra.picture.parts import Flow, Kind, Part, counted, says
+from infra.plan.graph import Graph
 
 CLUSTER: Final = ("eks/cluster",)
 CACHES: Final = ("elasticache/replicationGroup", "elasticache/serverlessCache")
@@ -98,11 +17,11 @@ KINDS: Final = (
     Kind(
         "partners", "people", 2, "people", "people", "Partners", ("apigatewayv2/api",), says("HTTPS"), by_program=False
     ),
-    Kind("cdn", "edge", 1, "world", "network", "CloudFront", ("cloudfront/distribution", "wafv2/webAcl"), cdn),
+    Kind("cdn", "edge", 1, "world", "network", "CloudFront", ("cloudfront/distribution", "wafv2/webAcl"), words.cdn),
     Kind(
         "names",
         "edge",
-        3,
+        0,
         "sign",
         "network",
         "Route 53",
@@ -132,8 +51,8 @@ KINDS: Final = (
         span=2,
         by_program=False,
     ),
-    Kind("nat", "public", 3, "out", "network", "NAT gateway", ("ec2/natGateway", "ec2/eip"), ways_out),
-    Kind("control", "private", 0, "wheel", "compute", "EKS", (*CLUSTER, "eks/nodeGroup"), control),
+    Kind("nat", "public", 3, "out", "network", "NAT gateway", ("ec2/natGateway", "ec2/eip"), words.ways_out),
+    Kind("control", "private", 0, "wheel", "compute", "EKS", (*CLUSTER, "eks/nodeGroup"), words.control),
     Kind(
         "pods",
         "private",
@@ -146,11 +65,23 @@ KINDS: Final = (
         span=2,
         by_program=False,
     ),
-    Kind("endpoints", "private", 3, "plug", "network", "VPC endpoints", ("ec2/vpcEndpoint",), endpoints),
-    Kind("cache", "isolated", 0, "bolt", "data", "ElastiCache Valkey", CACHES, valkey),
+    Kind("endpoints", "private", 3, "plug", "network", "VPC endpoints", ("ec2/vpcEndpoint",), words.endpoints),
+    Kind("cache", "isolated", 0, "bolt", "data", "ElastiCache Valkey", CACHES, words.valkey),
     Kind("proxy", "isolated", 1, "pool", "data", "RDS Proxy", ("rds/proxy",), says("pools connections")),
-    Kind("database", "isolated", 2, "drum", "data", "RDS PostgreSQL", ("rds/instance",), primary, where=leads),
-    Kind("replicas", "isolated", 3, "drum", "data", "Read replicas", ("rds/instance",), replicas, where=follows),
+    Kind(
+        "database", "isolated", 2, "drum", "data", "RDS PostgreSQL", ("rds/instance",), words.primary, where=words.leads
+    ),
+    Kind(
+        "replicas",
+        "isolated",
+        3,
+        "drum",
+        "data",
+        "Read replicas",
+        ("rds/instance",),
+        words.replicas,
+        where=words.follows,
+    ),
     Kind("topics", "services", 0, "bell", "events", "SNS", ("sns/topic",), counted("topic", "topics")),
     Kind("queues", "services", 0, "queue", "events", "SQS", ("sqs/queue",), counted("queue", "queues")),
     Kind("audit", "services", 0, "table", "data", "DynamoDB", ("dynamodb/table",), counted("table", "tables")),
@@ -191,7 +122,7 @@ KINDS: Final = (
         ("secretsmanager/secret",),
         counted("secret", "secrets"),
     ),
-    Kind("watch", "services", 3, "chart", "events", "CloudWatch", WATCHES, watched),
+    Kind("watch", "services", 3, "chart", "events", "CloudWatch", WATCHES, words.watched),
     Kind(
         "traces",
         "services",

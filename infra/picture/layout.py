@@ -23,6 +23,7 @@ GROUP_H: Final = 30
 LANES: Final[tuple[Lane, ...]] = ("people", "edge", "region", "public", "private", "isolated")
 IN_VPC: Final = ("public", "private", "isolated")
 HEAD: Final = 42  # the name of a frame that begins
+ICON: Final = 34  # the coloured square
 PORT: Final = 26  # from the corner of a box to where a way to another column leaves it
 
 
@@ -76,9 +77,8 @@ class Layout(NamedTuple):
 def place(parts: list[Part]) -> Layout:
     """Everything's place."""
     boxes, bands = _boxes(parts)
-    tiers = [band for lane, band in bands.items() if lane in IN_VPC]
-    frames: dict[str, Rect] = {lane: band.around(10, 20) for lane, band in bands.items() if lane in IN_VPC}
-    vpc = _hull([*frames.values()]).around(INSET - 8, 24)
+    frames: dict[str, Rect] = {lane: band.around(10, 20) for lane, band in bands.items() if lane in (*IN_VPC, "edge")}
+    vpc = _hull([frame for lane, frame in frames.items() if lane in IN_VPC]).around(INSET - 8, 24)
     frames["vpc"] = vpc
     inside = [bands["region"]] if "region" in bands else []
     services, groups = _services(parts, vpc.right + 44, min(each.y for each in (*inside, vpc)) + 38, vpc.bottom)
@@ -88,7 +88,6 @@ def place(parts: list[Part]) -> Layout:
         frames["services"] = _hull(every).around(14, 24)
         frames["services"] = frames["services"]._replace(h=max(frames["services"].h, vpc.bottom - frames["services"].y))
     frames["region"] = _hull([vpc, *inside, *([frames["services"]] if every else [])]).around(INSET, 24)
-    assert tiers
     size = (frames["region"].right + 24, frames["region"].bottom + 52)
     return Layout(size, boxes, frames, groups, tuple(_ways(boxes, frames)))
 

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from infra.picture.icons import COLOURS, PATHS
 from infra.picture.kinds import parts
-from infra.picture.layout import Layout, Rect, Way, place
+from infra.picture.layout import ICON, Layout, Rect, Way, place
 from infra.picture.parts import Part
 from infra.plan.graph import Graph
 
@@ -31,8 +31,12 @@ TIP: Final = (
     '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
     '<path class="tip" d="M0 0L8 4L0 8z"/></marker>'
 )
-TIERS: Final = {"public": "PUBLIC SUBNETS", "private": "PRIVATE SUBNETS", "isolated": "ISOLATED SUBNETS"}
-ICON: Final = 34  # px of the coloured square
+TIERS: Final = {
+    "edge": "EDGE OF AWS, WORLDWIDE",
+    "public": "PUBLIC SUBNETS",
+    "private": "PRIVATE SUBNETS",
+    "isolated": "ISOLATED SUBNETS",
+}
 
 
 def draw(graph: Graph) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from infra.errors import ConfigError, InfraError
 from scripts.commands.infra_cost import cost
+from scripts.commands.infra_picture import picture
 from scripts.console import err, say
 from scripts.exits import Exit, exits
 from slo.yamlfile import YamlFileError
@@ -29,6 +30,7 @@ def command() -> None:
 
 
 command.add_command(cost)
+command.add_command(picture)
 
 
 @command.command()

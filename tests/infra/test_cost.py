@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 
 import msgspec
 import pulumi_aws
@@ -28,10 +29,14 @@ BOOK, USES = read_book(), read_file()
 HOW = "give it a meter in infra/cost/meters, or a reason in FREE or NOT_PRICED of infra/cost/free.py"
 
 
+@cache
+def region(stack: str) -> str:
+    return read_stack(stack).platform.region
+
+
 def month(graph: Graph, terms: Terms | None = None, **usage: float) -> Estimate:
     used = msgspec.structs.replace(usage_of(graph.stack, USES), **usage)
-    region = read_stack(graph.stack).platform.region
-    return estimate(Basis(graph, used, USES.logs, USES.buckets, terms or Terms(), region), BOOK)
+    return estimate(Basis(graph, used, USES.logs, USES.buckets, terms or Terms(), region(graph.stack)), BOOK)
 
 
 def call(*words: str) -> Result:
