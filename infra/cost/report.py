@@ -144,12 +144,13 @@ def columns(head: Row, rows: Sequence[Row]) -> list[str]:
     """A table as lines of text, numbers to the right."""
     table = [head, *rows]
     widths = [max(len(row[at]) for row in table) for at in range(len(head))]
-    right = [all(_is_number(row[at]) for row in rows) for at in range(len(head))]
+    right = [all(is_number(row[at]) for row in rows) for at in range(len(head))]
     return [
         "  ".join(cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True)).rstrip()
         for row in table
     ]
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, a share or nothing."""
     return not cell.strip("0123456789.,%-")

@@ -18,6 +18,7 @@ from infra.cost.book import Confidence, read_book
 from infra.cost.charge import Basis, Terms
 from infra.cost.estimate import METERS, Estimate, estimate, kind_of, shares, total
 from infra.cost.free import FREE, NOT_PRICED
+from infra.cost.page import BLOCK, PAGE, TABLES, filled, look
 from infra.cost.report import report
 from infra.cost.usage import KEYS, Usage, read_file, usage_of
 from infra.plan.graph import Graph, Resource
@@ -178,3 +179,10 @@ def test_json_has_the_lines_and_their_confidence() -> None:
     assert {each.value for each in Confidence} == set(found["by_confidence"])
     assert found["usd"] == pytest.approx(sum(line["usd"] for line in found["lines"]))
     assert found["in_no_total"]
+
+
+def test_the_tables_of_the_docs_are_those_of_the_commands() -> None:
+    """A stale number would be believed: make docs."""
+    text = PAGE.read_text()
+    assert set(TABLES) == {name for _, name, _ in BLOCK.findall(text)}
+    assert filled(text, look()) == text, "write it anew: make docs"
