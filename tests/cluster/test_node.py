@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import tarfile
 from io import BytesIO
@@ -224,6 +225,20 @@ def test_only_the_nodes_rules_are_deleted() -> None:
         "COMMIT",
         "",
     ] == told.split("\n")
+
+
+def test_a_killed_shims_socket_is_removed_and_no_other(tmp_path: Path) -> None:
+    """By the notes of containerd, which drops them as it starts; a shim that lives goes on listening."""
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as dead:
+        for name, shim in (("lives", listening), ("dead", dead)):
+            shim.bind(str(tmp_path / name))
+            note = tmp_path / "home/run/containerd/io.containerd.runtime.v2.task/k8s.io" / name / "address"
+            note.parent.mkdir(parents=True)
+            note.write_text(f"unix://{tmp_path / name}")
+        listening.listen()
+        machine.remove_dead_sockets(tmp_path / "home")
+        assert [True, False] == [(tmp_path / name).exists() for name in ("lives", "dead")]
+        machine.remove_dead_sockets(tmp_path / "home")
 
 
 def archive(path: Path, *tags: str, **more: object) -> Path:
