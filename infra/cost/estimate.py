@@ -91,8 +91,9 @@ def estimate(basis: Basis, book: Book) -> Estimate:
             missing.append(Unpriced(component, name, charge.what, f"no price of {charge.sku} in {region}"))
         elif charge.quantity:
             lines.append(_line(component, name, charge, price))
+    homes = components_of(basis.graph)
     missing += [
-        Unpriced(component_of(each, basis.graph), each.name, kind, NOT_PRICED.get(kind, "has no meter"))
+        Unpriced(homes[each.name], each.name, kind, NOT_PRICED.get(kind, "has no meter"))
         for each in basis.graph.made
         if (kind := kind_of(each)) not in METERS and kind not in FREE
     ]
@@ -103,10 +104,11 @@ def estimate(basis: Basis, book: Book) -> Estimate:
 
 def charges(basis: Basis) -> Iterator[tuple[str, str, str, Charge]]:
     """Component, resource, region and charge of all that is metered or modelled."""
+    homes = components_of(basis.graph)
     for each in basis.graph.made:
         meter = METERS.get(kind_of(each))
         for charge in meter(each, basis) if meter else ():
-            yield component_of(each, basis.graph), each.name, str(each.inputs.get("region", basis.region)), charge
+            yield homes[each.name], each.name, str(each.inputs.get("region", basis.region)), charge
     if basis.graph.of("eks/cluster"):
         for component, model in compute.MODELS.items():
             yield from ((component, "", basis.region, charge) for charge in model(basis))
@@ -139,11 +141,13 @@ def kind_of(resource: Resource) -> str:
     return rest.partition(":")[0] if package == "aws" else resource.type
 
 
-def component_of(resource: Resource, graph: Graph) -> str:
-    """The outermost component it is in."""
+def components_of(graph: Graph) -> dict[str, str]:
+    """The outermost component that each resource is in, by name."""
     parents = {each.name: each.parent for each in graph.resources}
-    stack = {each.name for each in graph.of(STACK_TYPE)}
-    name = resource.name
-    while (parent := parents.get(name, "")) and parent not in stack:
-        name = parent
-    return name
+    stack = {"", *(each.name for each in graph.of(STACK_TYPE))}
+
+    def outermost(name: str) -> str:
+        parent = parents.get(name, "")
+        return name if parent in stack else outermost(parent)
+
+    return {name: outermost(name) for name in parents}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
+import msgspec
+
+from infra.config.platform import Platform
 from infra.cost.book import Book, read_book
-from infra.cost.charge import Basis, Nat, Terms
+from infra.cost.charge import Basis, Terms
 from infra.cost.estimate import Estimate, estimate
 from infra.cost.terms import planned, with_nat
 from infra.cost.usage import Usage, UsageFile, read_file, usage_of
@@ -15,7 +18,7 @@ from infra.stackfile import StackFile
 
 
 class Months:
-    """Estimates of one stack; each plan is made once."""
+    """Estimates of one stack."""
 
     def __init__(self, stack: str, file: StackFile, *, uses: UsageFile | None = None, book: Book | None = None) -> None:
         self.stack, self.platform = stack, file.platform
@@ -23,14 +26,13 @@ class Months:
         self.usage = usage_of(stack, self.uses)
         self.planned = planned(file.platform)
         self._secrets = file.wanted_secrets
-        self._plan = cache(self._planned_anew)
 
     def under(self, terms: Terms, usage: Usage | None = None) -> Estimate:
         """The month under these terms. Raises ConfigError for terms that the environment must not have."""
         platform = with_nat(self.platform, terms)
         return estimate(
             Basis(
-                graph=self._plan(platform.network.nat),
+                graph=_plan(self.stack, msgspec.json.encode(platform), self._secrets),
                 usage=usage or self.usage,
                 logs=self.uses.logs,
                 buckets=self.uses.buckets,
@@ -41,9 +43,11 @@ class Months:
             self.book,
         )
 
-    def _planned_anew(self, nat: Nat) -> Graph:
-        return plan_platform(with_nat(self.platform, Terms(nat=nat)), self.stack, secrets=self._secrets)
-
     def awake(self, terms: Terms) -> float:
         """Of all hours, those in which machines that can stop run; production never sleeps."""
         return 1.0
+
+
+@cache  # each comparison asks for the same two or three plans again and again
+def _plan(stack: str, platform: bytes, secrets: tuple[str, ...]) -> Graph:
+    return plan_platform(msgspec.json.decode(platform, type=Platform), stack, secrets=secrets)
