@@ -9,7 +9,7 @@ EXTRAS := app ops load infra dev
 # xdist's workers share the two cores of a small machine; more workers only queue.
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-faults test-browser test-cluster test-node cluster-demo bench-cluster tools test-infra lint types fmt docs lock lock-check bench image image-push audit clean
+.PHONY: help demo test test-faults test-browser test-cluster test-node cluster-demo bench-cluster tools test-infra test-rehearsal lint types fmt docs lock lock-check bench image image-push audit clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +43,10 @@ tools: $(VENV)/.dev ## Build the cluster's and Pulumi's programs from their Go m
 	$(BIN)/python -m scripts.tools
 
 test-infra: $(VENV)/.dev ## The AWS programs, planned and judged without an account
-	$(PYTEST) -n 2 tests/infra $(TEST_ARGS)
+	$(PYTEST) -n 2 -m 'not rehearsal' tests/infra $(TEST_ARGS)
+
+test-rehearsal: $(VENV)/.dev ## The AWS programs on Pulumi's own engine with a stand-in for AWS (builds the engine: 4 minutes, once)
+	$(PYTEST) -n 2 -m rehearsal tests/infra $(TEST_ARGS)
 
 lint: $(VENV)/.dev ## Ruff: rules and format
 	$(BIN)/ruff check .

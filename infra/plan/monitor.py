@@ -1,24 +1,22 @@
 """The engine's side of a Pulumi program, for a program that shall make nothing: it answers and records.
 
 The SDK talks to its engine by a protocol of its own (pulumi/proto/resource.proto), which is no public API: all that we
-know of it is in this file, and tests/infra/test_monitor.py fails loudly where a new SDK speaks otherwise. The SDK's own
-mocks show neither parents nor protection, dependencies and secrets, which is why they are not used.
+know of it is in this file and in infra/plan/sdk.py, and tests/infra/test_monitor.py fails loudly where a new SDK speaks
+otherwise. The SDK's own mocks show neither parents nor protection, dependencies and secrets, which is why they are not
+used.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from functools import cache
-from importlib import import_module
-from typing import Any, Final, cast, get_args, get_origin
+from typing import Final
 
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi import _types
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from infra.errors import ProgramError
+from infra.plan import sdk
 from infra.plan.graph import HIDDEN, STACK_TYPE, Graph, Json, Resource
 
 # Not among them: output values, so that secrets come marked in the plain properties.
@@ -33,7 +31,6 @@ FEATURES: Final = (
 )
 SIGNATURE: Final = rpc._special_sig_key  # noqa: SLF001 - the SDK has no public name for it
 SECRET: Final = rpc._special_secret_sig  # noqa: SLF001 - as above
-DEPTH: Final = 3  # of what a resource says of itself: a list of structs of texts
 
 
 class Monitor:
@@ -165,28 +162,8 @@ def _filled(given: dict[str, Json], said: dict[str, Json]) -> dict[str, Json]:
 
 def _said(token: str, name: str) -> dict[str, Json]:
     """What a new resource says of itself: a reference for every text and number, as far as types tell."""
-    return {key: _reference(kind, f"{name}.{key}", DEPTH) for key, kind in _properties(token).items()}
+    return {key: sdk.filled(kind, f"{name}.{key}", _reference) for key, kind in sdk.properties(token).items()}
 
 
-def _reference(kind: object, path: str, depth: int) -> Json:
-    inner: object = _types.unwrap_optional_type(cast("type", kind))
-    if inner in (str, int):
-        return f"${{{path}}}"
-    if depth == 0:
-        return None
-    if get_origin(inner) is Sequence:
-        return [_reference(get_args(inner)[0], f"{path}[0]", depth - 1)]
-    if isinstance(inner, type) and _types.is_output_type(inner):
-        fields = _types.output_type_types(inner)
-        return {key: _reference(each, f"{path}.{key}", depth - 1) for key, each in fields.items()}
-    return None
-
-
-@cache
-def _properties(token: str) -> dict[str, type]:
-    """The output properties of a type, by the name they have on the wire."""
-    package, module, _ = token.split(":")
-    found: Any = rpc.get_resource_module(package, module, "")  # of a generated SDK
-    if found is None:
-        return {}
-    return _types.resource_types(getattr(import_module(found.mod_info["fqn"]), found.mod_info["classes"][token]))
+def _reference(kind: object, path: str) -> Json:
+    return f"${{{path}}}" if kind in (str, int) else None

@@ -31,10 +31,10 @@ def plan(stack: str, file: StackFile) -> Graph:
 def plan_platform(platform: Platform, stack: str, *, secrets: tuple[str, ...]) -> Graph:
     """As `plan`, for a configuration that stands in no file."""
     config = {KEY: msgspec.json.encode(platform).decode(), **dict.fromkeys(secrets, STAND_IN)}
-    return record(lambda: _run(STACKS), PROJECT, stack, config, secrets)
+    return record(lambda: run_program(STACKS), PROJECT, stack, config, secrets)
 
 
-def _run(directory: Path) -> None:
+def run_program(directory: Path) -> None:
     """As Pulumi's own host does it."""
     runpy.run_path(str(directory), run_name="__main__")
 

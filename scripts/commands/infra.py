@@ -11,6 +11,7 @@ import msgspec
 from infra.errors import ConfigError, InfraError
 from scripts.commands.infra_cost import cost
 from scripts.commands.infra_picture import picture
+from scripts.commands.infra_rehearse import rehearse
 from scripts.console import err, say
 from scripts.exits import Exit, exits
 from slo.yamlfile import YamlFileError
@@ -31,6 +32,7 @@ def command() -> None:
 
 command.add_command(cost)
 command.add_command(picture)
+command.add_command(rehearse)
 
 
 @command.command()

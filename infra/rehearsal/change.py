@@ -1,0 +1,47 @@
+"""A change to rehearse: a key of the stack file with another value."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+import msgspec
+import yaml
+
+from infra.config.network import PRIVATE
+from infra.config.platform import Platform
+from infra.errors import ConfigError
+
+MOVED: Final = "network.cidr"  # changed if nothing else is named: all that is in the VPC has to be made anew
+
+
+class Change(msgspec.Struct, frozen=True):
+    """`KEY=VALUE`, and the platform after it."""
+
+    words: str
+    platform: Platform
+
+
+def change_of(platform: Platform, words: str) -> Change:
+    """A change in words, such as `database.instance=db.r7g.large`. Raises ConfigError."""
+    path, equals, text = words.partition("=")
+    whole = msgspec.to_builtins(platform)
+    *sections, key = path.split(".")
+    section = whole
+    for name in sections:
+        section = section.get(name) if isinstance(section, dict) else None
+    if not equals or not isinstance(section, dict) or key not in section:
+        raise ConfigError(f"--change {words}: give KEY=VALUE with a key of the stack file, as database.instance=...")
+    section[key] = yaml.safe_load(text)
+    try:
+        return Change(words, msgspec.convert(whole, Platform))
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"--change {words}: {exc}") from exc
+
+
+def moved(platform: Platform) -> str:
+    """The change that replaces most: the block of addresses beside the stack's own."""
+    block = ipaddress.IPv4Network(platform.network.cidr)
+    home = next(each for each in PRIVATE if block.subnet_of(each))
+    step = block.num_addresses if int(block.broadcast_address) < int(home.broadcast_address) else -block.num_addresses
+    return f"{MOVED}={ipaddress.IPv4Network((int(block.network_address) + step, block.prefixlen))}"
