@@ -94,12 +94,13 @@ clean: ## Stop the local systems and delete what was built (reports/ stays)
 	fi
 	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# The dev lock holds every extra; the others are cut from it, so that all agree on every version.
+# The dev lock holds every extra; the others are cut from it, so that all agree on every version (but the policy pack's).
 define compile_locks
 $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev $(LOCK_ARGS) -o $(1)/dev.txt pyproject.toml
 for extra in app ops generator load infra; do \
   $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra $$extra -c $(1)/dev.txt -o $(1)/$$extra.txt pyproject.toml; \
 done
+$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra pack $(LOCK_ARGS) -o $(1)/pack.txt pyproject.toml
 endef
 
 $(VENV)/bin/python:
