@@ -65,10 +65,12 @@ class Book:
 
     def __init__(self, prices: tuple[Price, ...]) -> None:
         self.prices = prices
-        self._of = {(each.service, each.sku, each.region): each for each in prices}
-        if len(self._of) < len(prices):
-            twice = next(each for each in prices if self._of[each.service, each.sku, each.region] is not each)
-            raise BookError(f"{twice.service}, {twice.sku}, {twice.region}: is there twice; keep one row")
+        self._of: dict[tuple[str, str, str], Price] = {}
+        for each in prices:
+            key = (each.service, each.sku, each.region)
+            if key in self._of:
+                raise BookError(f"{', '.join(key)}: is there twice; keep one row")
+            self._of[key] = each
 
     def find(self, service: str, sku: str, region: str) -> Price | None:
         """The price in a region, or in the part of the world it lies in; None where there is none."""

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from infra.errors import ConfigError, InfraError
-from scripts.commands.infra_cost import cost
+from scripts.commands.infra_cost import cost, prices
 from scripts.commands.infra_picture import picture
 from scripts.commands.infra_rehearse import rehearse
 from scripts.console import err, say
@@ -31,6 +31,7 @@ def command() -> None:
 
 
 command.add_command(cost)
+command.add_command(prices)
 command.add_command(picture)
 command.add_command(rehearse)
 

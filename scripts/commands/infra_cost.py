@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from scripts.exits import Exit, exits
 from slo.yamlfile import YamlFileError
 
 if TYPE_CHECKING:
+    from infra.cost.refresh import Market
     from infra.cost.report import Report
     from infra.cost.what_if import WhatIf
 
@@ -65,6 +67,47 @@ def cost(stack_names: tuple[str, ...], words: str | None, lines: bool, as_json: 
             say(line)
     within = all(each.within_budget for each in reports)
     click.get_current_context().exit(Exit.DONE if within else Exit.SLO_MISSED)
+
+
+@click.group()
+def prices() -> None:
+    """The price book.
+
+    Example: primetrade infra prices refresh
+    """
+
+
+@prices.command()
+@click.option("--write", is_flag=True, help="Write the book; else only what would change is printed.")
+@exits(ERRORS)
+def refresh(write: bool) -> None:
+    """Ask AWS's Price List API, and EC2 for spot, what each row costs today. Needs an account.
+
+    Example: primetrade infra prices refresh --write
+    """
+    from infra.cost import book  # noqa: PLC0415  # `--help` stays fast
+    from infra.cost.refresh import refresh as ask  # noqa: PLC0415  # as above
+
+    found = []
+    for answer in ask(book.read_book(book.FILE).prices, market(), datetime.now(UTC).date()):
+        found.append(answer)
+        before, after = answer.before, answer.after
+        if answer.kept:
+            say(f"kept: {before.service}, {before.sku}, {before.region}: {answer.kept}")
+        elif before.usd != after.usd:
+            say(f"{before.service}, {before.sku}, {before.region}: {before.usd:g} → {after.usd:g}")
+    asked = sum(not answer.kept for answer in found)
+    say(f"{asked} of {len(found)} rows are what AWS says today; the others keep their price and confidence")
+    if write:
+        book.FILE.write_text(book.to_csv(tuple(answer.after for answer in found)))
+        say(f"written: {book.FILE}; then: make docs")
+
+
+def market() -> Market:
+    """AWS itself."""
+    from infra.cost.aws import Aws  # noqa: PLC0415  # boto3 is slow to load
+
+    return Aws()
 
 
 def _print(found: Report, tables: Iterable[list[str]]) -> None:
