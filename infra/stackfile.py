@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,7 @@ from infra.config.platform import Platform
 from infra.errors import ConfigError
 from slo import yamlfile
 
+T = TypeVar("T")
 ROOT: Final = Path(__file__).parent.parent
 STACKS: Final = ROOT / "infra" / "platform"
 SCHEMA_FILE: Final = STACKS / "schema.json"
@@ -47,13 +48,18 @@ class Config(Strict, frozen=True):
             raise ValueError('pulumi: pulumi:disable-default-providers is not ["*"]; write it so')
 
 
-class StackFile(Strict, frozen=True):
-    """The whole file."""
+class Encrypted(Strict, frozen=True, kw_only=True):
+    """What Pulumi itself writes into every stack file."""
 
-    config: Annotated[Config, Meta(description="What the program reads.")]
     secretsprovider: Annotated[str, Meta(pattern="^(awskms://.+)?$", description="What opens its secrets.")] = ""
     encryptedkey: Annotated[str, Meta(max_length=4096, description="Written by Pulumi.")] = ""
     encryptionsalt: Annotated[str, Meta(max_length=4096, description="Written by Pulumi.")] = ""
+
+
+class StackFile(Encrypted, frozen=True):
+    """The whole file of the platform program."""
+
+    config: Annotated[Config, Meta(description="What the program reads.")]
 
     @property
     def platform(self) -> Platform:
@@ -75,18 +81,28 @@ def stacks(directory: Path = STACKS) -> list[str]:
 
 
 def read_stack(name: str, directory: Path = STACKS) -> StackFile:
+    """Read the file of a stack of the platform program, as `read_file`."""
+    return read_file(name, directory, StackFile)
+
+
+def read_file(name: str, directory: Path, kind: type[T]) -> T:
     """Read the file of a stack. Raises ConfigError for no such stack, YamlFileError with file, line and key."""
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or name not in stacks(directory):
         raise ConfigError(f"no stack {name} in {directory}; there are {', '.join(stacks(directory)) or 'none'}")
-    return yamlfile.load(directory / f"Pulumi.{name}.yaml", StackFile)
+    return yamlfile.load(directory / f"Pulumi.{name}.yaml", kind)
 
 
 def platform_of(found: object) -> Platform:
     """The environment of what Pulumi hands a program under KEY. Raises ConfigError."""
+    return section(found, KEY, Platform)
+
+
+def section(found: object, key: str, kind: type[T]) -> T:
+    """What Pulumi hands a program under a key. Raises ConfigError."""
     try:
-        return msgspec.convert(found, Platform)
+        return msgspec.convert(found, kind)
     except msgspec.ValidationError as exc:
-        raise ConfigError(f"config {KEY}: {exc}; `primetrade infra plan STACK` names the line") from exc
+        raise ConfigError(f"config {key}: {exc}; `primetrade infra plan STACK` names the line") from exc
 
 
 def json_schema() -> str:

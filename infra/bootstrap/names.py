@@ -10,3 +10,8 @@ Role = Literal["break-glass", "deploy", "plan"]
 def role_arn(account: str, name: str, role: Role) -> str:
     """ARN of a role: `break-glass` for people at night, `deploy` for `pulumi up`, `plan` for what only reads."""
     return f"arn:aws:iam::{account}:role/{name}-{role}"
+
+
+def boundary_arn(account: str, name: str) -> str:
+    """ARN of the policy that bounds every role which a program makes: the deploy role makes none without."""
+    return f"arn:aws:iam::{account}:policy/{name}-boundary"

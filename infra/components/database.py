@@ -11,6 +11,7 @@ from infra.components.groups import group, let_in
 from infra.components.iam import assumed_by
 from infra.components.keys import Keys
 from infra.components.network import Network
+from infra.components.roles import granted
 from infra.components.secret import login_of, secret
 from infra.components.site import Component, Site
 from infra.components.storage import limit_gb
@@ -26,7 +27,7 @@ PARAMETERS: Final = {
 SECRET: Final = "databasePassword"  # noqa: S105 - the name of the stack's secret
 LOGS: Final = ("postgresql", "upgrade")
 INSIGHT_DAYS: Final = {"standard": 7, "advanced": 465}  # what Database Insights wants for each
-MONITORING: Final = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+MONITORING: Final = "service-role/AmazonRDSEnhancedMonitoringRole"
 
 
 class Database(Component):
@@ -92,11 +93,8 @@ class Database(Component):
     def _monitor(self) -> Output[str] | None:
         if not self.config.monitoring_s:
             return None
-        name = self.site.name("database", "monitoring")
         trust = assumed_by("monitoring.rds.amazonaws.com", self.site.account)
-        role = aws.iam.Role(name, assume_role_policy=trust, opts=self.child())
-        aws.iam.RolePolicyAttachment(f"{name}-may", role=role.name, policy_arn=MONITORING, opts=self.child())
-        return role.arn
+        return granted(self, self.site.name("database", "monitoring"), trust, MONITORING).arn
 
     def _logs(self, identifier: str) -> list[aws.cloudwatch.LogGroup]:
         """Made before RDS makes them, which would keep them for ever."""

@@ -32,7 +32,7 @@ class Keys(Component):
             description=f"{self.site.prefix}: {purpose}",
             enable_key_rotation=True,
             deletion_window_in_days=WAIT_DAYS,
-            policy=policy(_account(self.site), *statements),
+            policy=policy(account_statement(self.site), *statements),
             tags={"Name": name},
             opts=self.kept(),
         )
@@ -40,7 +40,7 @@ class Keys(Component):
         return key.arn
 
 
-def _account(site: Site) -> dict[str, object]:
+def account_statement(site: Site) -> dict[str, object]:
     """Leave it to IAM who of this account uses the key; a key whose policy names nobody can never be changed again."""
     return {"Principal": {"AWS": f"arn:aws:iam::{site.account}:root"}, "Action": "kms:*", "Resource": "*"}
 

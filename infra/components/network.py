@@ -12,6 +12,7 @@ from infra.components import addresses
 from infra.components.addresses import TIERS, Tier
 from infra.components.iam import allow, assumed_by, policy
 from infra.components.keys import Keys
+from infra.components.roles import granted
 from infra.components.site import Component, Site
 from infra.config.base import ZONE_IDS
 
@@ -181,8 +182,7 @@ class Network(Component):
             name, retention_in_days=self.config.flow_log_days, kms_key_id=keys.logs, opts=self.child()
         )
         trust = assumed_by("vpc-flow-logs.amazonaws.com", self.site.account)
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, opts=self.child())
-        aws.iam.RolePolicy(f"{name}-may", role=role.id, policy=logs.arn.apply(may_write), opts=self.child())
+        role = granted(self, f"{name}-role", trust, own=logs.arn.apply(may_write))
         aws.ec2.FlowLog(
             f"{name}-writer",
             vpc_id=self.vpc,

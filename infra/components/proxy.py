@@ -10,6 +10,7 @@ from infra.components.groups import group, let_in, let_out
 from infra.components.iam import allow, assumed_by, policy
 from infra.components.keys import Keys
 from infra.components.network import Network
+from infra.components.roles import granted
 from infra.components.site import Component, Site
 
 
@@ -48,13 +49,9 @@ class Proxy(Component):
         self.register_outputs({"host": self.host})
 
     def _reader(self, key: Output[str], secret: Output[str]) -> Output[str]:
-        name = self.site.name("proxy", "role")
-        role = aws.iam.Role(
-            name, assume_role_policy=assumed_by("rds.amazonaws.com", self.site.account), opts=self.child()
-        )
+        trust = assumed_by("rds.amazonaws.com", self.site.account)
         may = Output.all(key, secret, self.site.region).apply(lambda each: may_read(*each))
-        aws.iam.RolePolicy(f"{name}-may", role=role.id, policy=may, opts=self.child())
-        return role.arn
+        return granted(self, self.site.name("proxy", "role"), trust, own=may).arn
 
 
 def may_read(key: str, secret: str, region: str) -> str:

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import Input, Output
 
+from infra.bootstrap.names import boundary_arn
 from infra.components.iam import policy
 from infra.components.site import Component
 
@@ -24,8 +25,9 @@ class Granted(NamedTuple):
 
 
 def granted(of: Component, name: str, trust: str, *managed: str, own: Input[str] | None = None) -> Granted:
-    """A new role with AWS's policies of these names and with one of our own."""
-    role = aws.iam.Role(name, assume_role_policy=trust, opts=of.child())
+    """A new role, within the account's boundary, with AWS's policies of these names and one of our own."""
+    bound = boundary_arn(of.site.account, of.site.platform.name)
+    role = aws.iam.Role(name, assume_role_policy=trust, permissions_boundary=bound, opts=of.child())
     rights: list[pulumi.Resource] = [
         aws.iam.RolePolicyAttachment(
             f"{name}-{each.rpartition('/')[2]}", role=role.name, policy_arn=f"{MANAGED}/{each}", opts=of.child()

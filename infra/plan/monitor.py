@@ -9,6 +9,7 @@ used.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Final
 
 from google.protobuf import empty_pb2, json_format, struct_pb2
@@ -17,7 +18,7 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from infra.errors import ProgramError
 from infra.plan import sdk
-from infra.plan.graph import HIDDEN, STACK_TYPE, Graph, Json, Resource
+from infra.plan.graph import HIDDEN, REFERENCE_TYPE, STACK_TYPE, Graph, Json, Resource
 
 # Not among them: output values, so that secrets come marked in the plain properties.
 FEATURES: Final = (
@@ -36,8 +37,9 @@ SECRET: Final = rpc._special_secret_sig  # noqa: SLF001 - as above
 class Monitor:
     """Answers as if everything were made at once, `${NAME.PROPERTY}` being what each new resource says of itself."""
 
-    def __init__(self, project: str, stack: str) -> None:
+    def __init__(self, project: str, stack: str, references: Mapping[str, Mapping[str, Json]] | None = None) -> None:
         self._project, self._stack = project, stack
+        self._references = references or {}  # the exports of other stacks, by their full names
         self._lock = threading.Lock()  # the SDK calls from many threads
         self._resources: dict[str, Resource] = {}
         self._exports: dict[str, Json] = {}
@@ -100,9 +102,21 @@ class Monitor:
             f"the program asks AWS ({request.tok}); state it in the stack file, so that plans need no account"
         )
 
-    def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> None:  # noqa: N802 - the protocol's name
-        """Refuse, as Invoke. Raises ProgramError."""
-        raise ProgramError(f"the program reads {request.type} {request.id}; state what it needs in the stack file")
+    def ReadResource(  # noqa: N802 - the protocol's name
+        self, request: resource_pb2.ReadResourceRequest
+    ) -> resource_pb2.ReadResourceResponse:
+        """Answer for another stack whose exports are known; refuse everything else, as Invoke. Raises ProgramError."""
+        if request.type != REFERENCE_TYPE:
+            raise ProgramError(f"the program reads {request.type} {request.id}; state what it needs in the stack file")
+        if request.id not in self._references:
+            raise ProgramError(f"the program reads the stack {request.id}, which is not planned here")
+        with self._lock:
+            self._resources[request.name] = Resource(
+                name=request.name, type=REFERENCE_TYPE, inputs={"name": request.id}
+            )
+        said = {"name": request.id, "outputs": self._references[request.id], "secretOutputNames": []}
+        answer = json_format.ParseDict(said, struct_pb2.Struct())
+        return resource_pb2.ReadResourceResponse(urn=f"urn:pulumi:{request.id}::{request.name}", properties=answer)
 
     def RegisterResourceHook(self, request: object) -> empty_pb2.Empty:  # noqa: N802 - the protocol's name
         """Accept: hooks do not run in a plan."""

@@ -16,7 +16,7 @@ from pulumi.runtime.settings import Settings, configure
 
 from infra.config.platform import Platform
 from infra.errors import InfraError, ProgramError
-from infra.plan.graph import Graph
+from infra.plan.graph import Graph, Json
 from infra.plan.monitor import Engine, Monitor
 from infra.stackfile import KEY, PROJECT, STACKS, StackFile
 
@@ -39,14 +39,20 @@ def run_program(directory: Path) -> None:
     runpy.run_path(str(directory), run_name="__main__")
 
 
-def record(
-    program: Callable[[], None], project: str, stack: str, config: Mapping[str, str], secrets: tuple[str, ...] = ()
+def record(  # noqa: PLR0913 - what Pulumi itself is told
+    program: Callable[[], None],
+    project: str,
+    stack: str,
+    config: Mapping[str, str],
+    secrets: tuple[str, ...] = (),
+    *,
+    references: Mapping[str, Mapping[str, Json]] | None = None,
 ) -> Graph:
     """The graph of any program. Raises ProgramError for whatever the program raises, our own errors as they are.
 
     Each call has a context and an event loop of its own, so that nothing of one program is left to the next.
     """
-    monitor, engine = Monitor(project, stack), Engine()
+    monitor, engine = Monitor(project, stack, references), Engine()
 
     def run() -> None:
         configure(Settings(project, stack, monitor=monitor, engine=engine, dry_run=False))

@@ -136,6 +136,12 @@ def lent_here(resource: Resource, graph: Graph) -> Iterator[str]:
             yield "is lent to pods of any cluster; name one by aws:SourceArn"
 
 
+def bounded(resource: Resource, graph: Graph) -> Iterator[str]:
+    """A role that a program makes stays within the account's boundary; those of the bootstrap program make the rest."""
+    if not graph.project.endswith("-bootstrap") and not resource.inputs.get("permissionsBoundary"):
+        yield "has no permissionsBoundary, and the deploy role may not make it so; use granted() of components/roles.py"
+
+
 def from_where(resource: Resource, graph: Graph) -> Iterator[str]:
     """GitHub's token names the repository and what runs in it, and is meant for AWS."""
     for each in json.loads(str(resource.inputs.get("assumeRolePolicy", "{}"))).get("Statement", []):
@@ -180,6 +186,7 @@ CLUSTER_RULES: Final = (
     Rule("machine-disks", ("ec2/launchTemplate",), "Disks are copied", "EC2.7", disks),
     Rule("machine-roles", ("iam/role",), "What a machine may, its pods may", "", machine_role),
     Rule("pod-roles", ("iam/role",), "Another cluster's pods would have it", "", lent_here),
+    Rule("roles-bounded", ("iam/role",), "Who may make any role may do anything", "", bounded),
     Rule("workflow-roles", ("iam/role",), "Anybody's repository would deploy", "", from_where),
     Rule(
         "images-stay",

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 ERRORS: dict[type[Exception], Exit] = {InfraError: Exit.ERROR, ConfigError: Exit.USAGE, YamlFileError: Exit.USAGE}
 
 
+program_option = click.option(
+    "--program",
+    type=click.Choice(["bootstrap", "platform", "addons"]),
+    default="platform",
+    show_default=True,
+    help="Which of the programs.",
+)
+
+
 @click.group()
 def command() -> None:
     """The AWS programs, judged without an account.
@@ -38,23 +47,20 @@ command.add_command(rehearse)
 
 @command.command()
 @click.argument("stack")
+@program_option
 @click.option("--diff", is_flag=True, help="Print only what differs from the committed graph.")
 @click.option("--write", is_flag=True, help="Make this the committed graph.")
 @click.option("--json", "as_json", is_flag=True, help="Print the graph as JSON; progress goes to stderr.")
 @exits(ERRORS)
-def plan(stack: str, diff: bool, write: bool, as_json: bool) -> None:
-    """Run the platform program on a stack without an account, and print what it would make.
+def plan(stack: str, program: str, diff: bool, write: bool, as_json: bool) -> None:
+    """Run a program on a stack without an account, and print what it would make.
 
     Example: primetrade infra plan prod --diff
     """
-    from infra.stackfile import read_stack  # noqa: PLC0415  # `--help` stays fast
-
-    file = read_stack(stack)
-    err.print(f"planning {stack}: the program runs here, nothing is made", markup=False)
+    graph = _planned(program, stack)
     from infra.plan import golden  # noqa: PLC0415  # Pulumi's SDK takes seconds
-    from infra.plan.run import plan as run  # noqa: PLC0415  # as above
+    from infra.plan.programs import wanted_secrets  # noqa: PLC0415  # as above
 
-    graph = run(stack, file)
     if as_json:
         from infra.plan.graph import to_json  # noqa: PLC0415  # as above
 
@@ -62,33 +68,30 @@ def plan(stack: str, diff: bool, write: bool, as_json: bool) -> None:
     else:
         if not diff:
             _print_tree(graph)
-            for secret in file.wanted_secrets:
+            for secret in wanted_secrets(program, stack):
                 say(f"before pulumi up: pulumi config set --secret {secret} -s {stack}")
-        _print_difference(golden.read(stack), graph)
+        _print_difference(golden.read(stack, graph.project), graph)
     if write:
         say(f"written: {golden.write(graph)}")
 
 
 @command.command()
 @click.argument("stack")
+@program_option
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON; progress goes to stderr.")
 @exits(ERRORS)
-def policy(stack: str, as_json: bool) -> None:
+def policy(stack: str, program: str, as_json: bool) -> None:
     """Judge what a stack would make: exit code 1 if any rule is broken.
 
     Example: primetrade infra policy prod
     """
-    from infra.stackfile import read_stack  # noqa: PLC0415  # `--help` stays fast
-
-    file = read_stack(stack)
-    err.print(f"planning {stack}: the program runs here, nothing is made", markup=False)
-    from infra.plan.run import plan as run  # noqa: PLC0415  # Pulumi's SDK takes seconds
-    from infra.policy.rule import judge  # noqa: PLC0415  # as above
+    graph = _planned(program, stack)
+    from infra.policy.rule import judge  # noqa: PLC0415  # Pulumi's SDK takes seconds
     from infra.policy.rules import RULES  # noqa: PLC0415  # as above
     from infra.policy.waivers import read_waivers, waive  # noqa: PLC0415  # as above
 
     today = datetime.now(UTC).date()
-    judged = waive(judge(run(stack, file), RULES), read_waivers(), stack, today)
+    judged = waive(judge(graph, RULES), read_waivers(), stack, today)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(judged)))
     else:
@@ -99,6 +102,13 @@ def policy(stack: str, as_json: bool) -> None:
             say(f"{waiver.resource}: the waiver of {waiver.rule} has ended or waives nothing; take it out")
         say(f"{len(judged.findings)} findings by {len(RULES)} rules, {len(judged.waived)} waived")
     click.get_current_context().exit(Exit.ERROR if judged.findings else Exit.DONE)
+
+
+def _planned(program: str, stack: str) -> Graph:
+    err.print(f"planning {stack}: the program runs here, nothing is made", markup=False)
+    from infra.plan import programs  # noqa: PLC0415  # Pulumi's SDK takes seconds
+
+    return programs.plan(program, stack)
 
 
 def _print_tree(graph: Graph) -> None:

@@ -65,6 +65,7 @@ def lent(*subjects: str, audience: str = "sts.amazonaws.com") -> Graph:
     return graph(one("iam/role", {"assumeRolePolicy": json.dumps({"Statement": [statement]})}))
 
 
+BOOTSTRAP = Graph("primetrade-bootstrap", "sample", graph(one("iam/role", {})).resources, {}, ())
 KEPT_IMAGES = {"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"scanOnPush": True}}
 OWN = one("iam/rolePolicy", {"role": "${sample.id}", "policy": "{}"}, name="own")
 KEY = {"provider": {"keyArn": "arn:x"}}
@@ -152,6 +153,10 @@ CLUSTER_SAMPLES: Samples = {
     "pod-roles": (
         [role("pods.eks.amazonaws.com", ArnEquals={"aws:SourceArn": "arn:x"}), role("ec2.amazonaws.com")],
         [(role("pods.eks.amazonaws.com"), "is lent to pods of any cluster")],
+    ),
+    "roles-bounded": (
+        [graph(one("iam/role", {"permissionsBoundary": "arn:x"})), BOOTSTRAP],
+        [(graph(one("iam/role", {})), "has no permissionsBoundary")],
     ),
     "workflow-roles": (
         [lent("repo:a/b:environment:production", "repo:a/b:ref:refs/tags/v*"), role("ec2.amazonaws.com")],

@@ -1,0 +1,106 @@
+"""Who may deploy: GitHub by OIDC, people at night; each by a role that is fixed here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import Output
+
+from infra.bootstrap import policies
+from infra.bootstrap.config import Account
+from infra.bootstrap.derive import read_permissions
+from infra.bootstrap.names import Role
+from infra.bootstrap.state import State
+from infra.components.controllers import Statement, may
+from infra.components.github import AUDIENCE, HOST, taken_by
+from infra.components.iam import policy
+from infra.components.site import Component, Site
+
+ENVIRONMENT: Final = "infrastructure"  # of GitHub; its reviewers let `pulumi up` on
+HOUR_S: Final = 3600
+
+
+class Access(Component):
+    """`arns` are the roles by their names."""
+
+    def __init__(self, site: Site, account: Account, state: State) -> None:
+        super().__init__("Access", site)
+        self.account, self.state = account, state
+        number, name, github = account.account, account.name, account.github
+        aws.iam.OpenIdConnectProvider(
+            site.name("github"), url=f"https://{HOST}", client_id_lists=[AUDIENCE], opts=self.child()
+        )
+        self._boundary()
+        found = read_permissions()
+        self.arns: dict[Role, Output[str]] = {
+            "plan": self._role(
+                "plan",
+                taken_by(number, github, "pull_request", "ref:refs/heads/main"),
+                lambda bucket, key: [*policies.reads(found), *policies.looks_at_state(bucket, key)],
+            ),
+            "deploy": self._role(
+                "deploy",
+                taken_by(number, github, f"environment:{ENVIRONMENT}"),
+                lambda bucket, key: [
+                    *policies.reads(found),
+                    *policies.writes(found, account.regions, number, name),
+                    *policies.keeps(bucket, key),
+                    *policies.not_itself(number, name, bucket, key),
+                ],
+            ),
+            "break-glass": self._role("break-glass", broken_by(account.people), lambda _, __: breaks_glass(number)),
+        }
+        self.register_outputs({})
+
+    def _boundary(self) -> None:
+        name = f"{self.account.name}-{policies.BOUNDARY}"
+        text = policies.boundary(self.account.account, self.account.name, self.account.regions)
+        aws.iam.Policy(
+            self.site.name(policies.BOUNDARY), name=name, policy=text, tags={"Name": name}, opts=self._kept()
+        )
+
+    def _kept(self) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, protect=True)  # without them nobody can deploy anything
+
+    def _role(self, part: Role, trust: str, of: Callable[[str, str], Iterable[Statement]]) -> Output[str]:
+        name = f"{self.account.name}-{part}"
+        role = aws.iam.Role(
+            self.site.name(part),
+            name=name,
+            assume_role_policy=trust,
+            max_session_duration=HOUR_S,
+            tags={"Name": name},
+            opts=self._kept(),
+        )
+        both = Output.all(self.state.bucket, self.state.key)
+        # How many there are does not hang on the two ARNs, which are not known before the first `up`.
+        count = len(policies.packed([*of("b" * 63, "k" * 75)]))
+        for at in range(count):
+            text = both.apply(lambda each, at=at: policies.packed([*of(*each)])[at])
+            title = f"{name}-{at + 1}"
+            made = aws.iam.Policy(
+                self.site.name(part, str(at + 1)), name=title, policy=text, tags={"Name": title}, opts=self._kept()
+            )
+            aws.iam.RolePolicyAttachment(
+                self.site.name(part, str(at + 1), "of"), role=role.name, policy_arn=made.arn, opts=self._kept()
+            )
+        return role.arn
+
+
+def broken_by(people: Iterable[str]) -> str:
+    """The trust policy of the role for nights: these people, with a second factor."""
+    return policy(
+        {
+            "Action": "sts:AssumeRole",
+            "Principal": {"AWS": list(people)},
+            "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
+        }
+    )
+
+
+def breaks_glass(account: str) -> list[Statement]:
+    """It finds every cluster of the account; inside, its access entry makes it an administrator."""
+    return [may(["eks:ListClusters"]), may(["eks:DescribeCluster"], f"arn:aws:eks:*:{account}:cluster/*")]

@@ -1,0 +1,56 @@
+"""The programs in the order of their deployment, each planned on any of its stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from infra import stackfile
+from infra.bootstrap import config as bootstrap
+from infra.plan import run
+from infra.plan.graph import Graph
+from infra.stackfile import PROJECT, ROOT, STACKS, StackFile, read_file, read_stack
+
+
+class Program(NamedTuple):
+    """Where its stack files are, and what they hold."""
+
+    project: str
+    directory: Path
+    kind: type[bootstrap.File | StackFile]
+
+    @property
+    def stacks(self) -> list[str]:
+        """The names of its stacks."""
+        return stackfile.stacks(self.directory)
+
+
+PROGRAMS: Final = {
+    "bootstrap": Program(bootstrap.PROJECT, ROOT / "infra" / "bootstrap", bootstrap.File),
+    "platform": Program(PROJECT, STACKS, StackFile),
+}
+
+
+def plan(name: str, stack: str) -> Graph:
+    """The graph of a program on a stack. Raises ConfigError, YamlFileError, ProgramError."""
+    program = PROGRAMS[name]
+    if program.kind is StackFile:
+        return run.plan(stack, read_stack(stack))
+    config = msgspec.to_builtins(read_file(stack, program.directory, program.kind).config)
+    said = {
+        key: msgspec.json.encode(value).decode() for key, value in config.items() if key.startswith(program.project)
+    }
+    return run.record(lambda: run.run_program(program.directory), program.project, stack, said)
+
+
+def wanted_secrets(name: str, stack: str) -> tuple[str, ...]:
+    """The secrets that `pulumi up` asks of a stack."""
+    return read_stack(stack).wanted_secrets if name == "platform" else ()
+
+
+def every_graph() -> Iterator[Graph]:
+    """The graphs of all programs on all their stacks."""
+    return (plan(name, stack) for name, program in PROGRAMS.items() for stack in program.stacks)
