@@ -23,6 +23,7 @@ class Charge(msgspec.Struct, frozen=True):
     sku: str
     quantity: float  # a month, in the unit of the price
     grows: bool = False  # with the requests; else it is there without any
+    region: str = ""  # where it is not in its resource's
     less: str = ""  # a commitment that takes a share off: "Compute Savings Plan 1y no upfront"
 
 

@@ -10,12 +10,14 @@ import msgspec
 from infra.cost.book import Book, Confidence, Price
 from infra.cost.charge import Basis, Charge
 from infra.cost.free import FREE, NOT_PRICED
-from infra.cost.meters import compute, data, edge, events, network, watch
+from infra.cost.meters import compute, data, edge, events, network, recovery, watch
 from infra.plan.graph import STACK_TYPE, Graph, Resource
 
 SCHEMA: Final = "primetrade.infra-cost/1"
 METERS: Final = {
-    kind: meter for each in (network, data, compute, edge, events, watch) for kind, meter in each.METERS.items()
+    kind: meter
+    for each in (network, data, compute, edge, events, watch, recovery)
+    for kind, meter in each.METERS.items()
 }
 
 
@@ -85,7 +87,8 @@ def estimate(basis: Basis, book: Book) -> Estimate:
     """The cost of a month."""
     lines: list[Line] = []
     missing: list[Unpriced] = []
-    for component, name, region, charge in charges(basis):
+    for component, name, home, charge in charges(basis):
+        region = charge.region or home
         price = _price(charge, region, book)
         if price is None:
             missing.append(Unpriced(component, name, charge.what, f"no price of {charge.sku} in {region}"))

@@ -20,6 +20,7 @@ from slo.reader import read_targets
 FILE: Final = Path(__file__).with_name("usage.yaml")
 TARGETS: Final = Path(__file__).parents[2] / "slo.yaml"
 HOURS: Final = 730.0  # of a month, as AWS's own calculator counts
+DAYS: Final = HOURS / 24
 SECONDS: Final = HOURS * 3600
 MILLION: Final = 1e6
 GB_PER_KB: Final = 1e-6

@@ -12,6 +12,8 @@ from infra.plan.graph import Graph
 CLUSTER: Final = ("eks/cluster",)
 CACHES: Final = ("elasticache/replicationGroup", "elasticache/serverlessCache")
 WATCHES: Final = ("cloudwatch/logGroup", "cloudwatch/metricAlarm", "cloudwatch/compositeAlarm", "cloudwatch/dashboard")
+VAULTS: Final = ("backup/vault",)
+REPLICATED: Final = ("rds/instanceAutomatedBackupsReplication",)
 KINDS: Final = (
     Kind("users", "people", 1, "people", "people", "Users", CLUSTER, says("HTTPS"), by_program=False),
     Kind(
@@ -135,16 +137,9 @@ KINDS: Final = (
     ),
     Kind("spending", "services", 3, "coin", "safety", "Budgets", ("budgets/budget",), counted("budget", "budgets")),
     Kind("backups", "services", 4, "copy", "storage", "AWS Backup", ("backup/plan",), counted("plan", "plans")),
-    Kind(
-        "away",
-        "services",
-        4,
-        "key",
-        "safety",
-        "Key copies",
-        ("kms/replicaKey",),
-        counted("in the other region", "in the other region"),
-    ),
+    Kind("vaults", "away", 0, "copy", "storage", "AWS Backup", VAULTS, says("copies of each backup"), where=words.away),
+    Kind("restore", "away", 1, "drum", "data", "RDS backups", REPLICATED, says("restored to any second")),
+    Kind("copies", "away", 2, "key", "safety", "KMS", ("kms/replicaKey",), counted("copy of a key", "copies of keys")),
 )
 GROUPS: Final = ("Events", "Storage", "Keys and secrets", "Watch", "Recovery")
 
@@ -153,7 +148,7 @@ def parts(graph: Graph) -> list[Part]:
     """The parts of a graph, in the order of KINDS."""
     made = []
     for kind in KINDS:
-        found = [each for each in graph.made if kind_of(each) in kind.types and kind.where(each)]
+        found = [each for each in graph.made if kind_of(each) in kind.types and kind.where(each, graph)]
         if found:
             made.append(Part(kind, kind.words(found, graph)))
     return made

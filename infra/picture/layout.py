@@ -88,7 +88,11 @@ def place(parts: list[Part]) -> Layout:
         frames["services"] = _hull(every).around(14, 24)
         frames["services"] = frames["services"]._replace(h=max(frames["services"].h, vpc.bottom - frames["services"].y))
     frames["region"] = _hull([vpc, *inside, *([frames["services"]] if every else [])]).around(INSET, 24)
-    size = (frames["region"].right + 24, frames["region"].bottom + 52)
+    last = frames["region"]
+    if beyond := _row(parts, last.bottom + HEAD + 26):
+        boxes |= beyond
+        frames["away"] = last = Rect(last.x, last.bottom + 22, last.w, BOX[1] + HEAD + 24)
+    size = (last.right + 24, last.bottom + 52)
     return Layout(size, boxes, frames, groups, tuple(_ways(boxes, frames)))
 
 
@@ -111,6 +115,12 @@ def _boxes(parts: list[Part]) -> tuple[dict[str, Rect], dict[Lane, Rect]]:
         bands[lane] = Rect(LEFT, y, 4 * width + 3 * GAP_X, height)
         y += height + GAP_Y
     return boxes, bands
+
+
+def _row(parts: list[Part], y: float) -> dict[str, Rect]:
+    """The second region's parts, side by side."""
+    here = [part.kind for part in parts if part.kind.lane == "away"]
+    return {kind.key: Rect(LEFT + kind.column * (BOX[0] + GAP_X), y, *BOX) for kind in here}
 
 
 def _services(parts: list[Part], x: float, top: float, bottom: float) -> tuple[dict[str, Rect], dict[str, Rect]]:

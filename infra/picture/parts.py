@@ -7,11 +7,11 @@ from typing import Literal, NamedTuple
 
 from infra.plan.graph import Graph, Resource
 
-Lane = Literal["people", "edge", "region", "public", "private", "isolated", "services"]
+Lane = Literal["people", "edge", "region", "public", "private", "isolated", "services", "away"]
 Words = Callable[[list[Resource], Graph], tuple[str, ...]]  # at most two short lines
 
 
-def always(resource: Resource) -> bool:
+def always(resource: Resource, graph: Graph) -> bool:
     """Every resource of the types."""
     return True
 
@@ -28,7 +28,7 @@ class Kind(NamedTuple):
     types: tuple[str, ...]
     words: Words
     span: int = 1
-    where: Callable[[Resource], bool] = always
+    where: Callable[[Resource, Graph], bool] = always
     by_program: bool = True  # else the cluster or people make it, and it is drawn dashed
 
 

@@ -10,6 +10,7 @@ from infra.picture.icons import COLOURS, PATHS
 from infra.picture.kinds import parts
 from infra.picture.layout import ICON, Layout, Rect, Way, place
 from infra.picture.parts import Part
+from infra.picture.words import home, other
 from infra.plan.graph import Graph
 
 STYLE: Final = """
@@ -81,7 +82,10 @@ def frames(graph: Graph, layout: Layout) -> Iterator[str]:
     """Region, VPC, tiers of subnets and services, with their names."""
     region, vpc = layout.frames["region"], layout.frames["vpc"]
     yield rect(region, "region", 12)
-    yield label(region.x + 16, region.y + 22, "tag region-tag", f"AWS REGION {region_of(graph)}")
+    yield label(region.x + 16, region.y + 22, "tag region-tag", f"AWS REGION {home(graph)}")
+    if away := layout.frames.get("away"):
+        yield rect(away, "region", 12)
+        yield label(away.x + 16, away.y + 22, "tag region-tag", f"AWS REGION {other(graph)}")
     yield rect(vpc, "vpc", 10)
     yield label(vpc.x + 14, vpc.y + 21, "tag vpc-tag", f"VPC {cidr(graph)}")
     for tier, words in TIERS.items():
@@ -95,11 +99,6 @@ def frames(graph: Graph, layout: Layout) -> Iterator[str]:
         yield label(frame.x + 14, frame.y + 21, "tag", "SERVICES OF THE REGION")
     for name, place_ in layout.groups.items():
         yield label(place_.x, place_.bottom, "words", name)
-
-
-def region_of(graph: Graph) -> str:
-    """Where the stack is."""
-    return next((str(each.inputs["region"]) for each in graph.of("pulumi:providers")), "")
 
 
 def cidr(graph: Graph) -> str:

@@ -67,12 +67,12 @@ def valkey(found: Found, graph: Graph) -> tuple[str, ...]:
     return f"{text(nodes[0], 'numCacheClusters')} {text(nodes[0], 'nodeType')}", "TLS, named users"
 
 
-def leads(resource: Resource) -> bool:
+def leads(resource: Resource, graph: Graph) -> bool:
     """Whether it is the instance that takes writes here, or will once it is promoted."""
-    return not follows(resource)
+    return not follows(resource, graph)
 
 
-def follows(resource: Resource) -> bool:
+def follows(resource: Resource, graph: Graph) -> bool:
     """Whether it follows an instance of this region."""
     source = text(resource, "replicateSourceDb")
     return bool(source) and ":" not in source
@@ -87,3 +87,26 @@ def watched(found: Found, graph: Graph) -> tuple[str, ...]:
     """Alarms, pages and log groups."""
     alarms = len(graph.of("cloudwatch/metricAlarm", "cloudwatch/compositeAlarm"))
     return (f"{alarms} alarms, {len(graph.of('cloudwatch/logGroup'))} log groups",)
+
+
+COPIED: Final = ("backup/vault", "kms/replicaKey", "rds/instanceAutomatedBackupsReplication")
+
+
+def home(graph: Graph) -> str:
+    """The region of the stack."""
+    return next((text(each, "region") for each in graph.of("pulumi:providers")), "")
+
+
+def away(resource: Resource, graph: Graph) -> bool:
+    """Whether it is in another region than the stack."""
+    return text(resource, "region") not in ("", home(graph))
+
+
+def here(resource: Resource, graph: Graph) -> bool:
+    """Whether it is in the stack's own region."""
+    return not away(resource, graph)
+
+
+def other(graph: Graph) -> str:
+    """The region that gets copies."""
+    return next((text(each, "region") for each in graph.of(*COPIED) if away(each, graph)), "")

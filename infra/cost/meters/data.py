@@ -8,11 +8,12 @@ from typing import Final
 
 from infra.components.storage import FREE_PERCENT
 from infra.cost.charge import Basis, Charge, Meter
-from infra.cost.usage import HOURS, MILLION
+from infra.cost.usage import DAYS, HOURS, MILLION
 from infra.plan.graph import Graph, Resource
 
 COMMANDS: Final = 3  # of Valkey per request: a read, a write or an invalidation, a limit
 LEAST_GB: Final = 0.1  # that serverless Valkey charges for
+BETWEEN: Final = "to other regions"
 READS: Final = 2 * HOURS  # of each secret: both slots look every hour
 VCPUS: Final = {"micro": 2, "small": 2, "medium": 2, "large": 2, "xlarge": 4}
 
@@ -33,8 +34,14 @@ def database(resource: Resource, basis: Basis) -> Iterator[Charge]:
         yield Charge("secret that RDS keeps", "Secrets Manager", "secret", 1)
     size = storage_gib(resource, basis)
     yield Charge(f"{size:,.0f} GB, {zones}", "RDS", f"gp3 storage {zones}", size)
+    source = str(resource.inputs.get("replicateSourceDb", ""))
+    if ":" in source:  # an ARN: the primary is in another region
+        changed = basis.usage.changed_gib * DAYS
+        yield Charge(
+            "changes on their way here", "Data transfer", "to other regions", changed, region=source.split(":")[3]
+        )
     days = _number(resource, "backupRetentionPeriod")
-    if days and "replicateSourceDb" not in resource.inputs:
+    if days and not source:
         # A full copy and each day's changes; as much as the storage is free.
         kept = basis.usage.data_gib + basis.usage.changed_gib * days
         over = max(0.0, kept - size)

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from infra.cost.charge import Basis, Charge, Meter
-from infra.cost.usage import MILLION, SECONDS
+from infra.cost.usage import DAYS, MILLION, SECONDS
 from infra.plan.graph import Resource
 
 COMPRESSED: Final = 0.15  # of what came in; AWS's own examples of CloudWatch's prices reckon so
-DAYS: Final = 30.4  # of a month
 GB: Final = 1e9
 
 
