@@ -11,6 +11,7 @@ import copy
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -61,6 +62,7 @@ class _Shared:
 
     link: Connection
     answered: bool = False
+    away: bool = False  # an answer was lost, and the server has not said since that it is ready
     ahead: float = 0.0  # seconds of the server's clock (Unix) over our own one of `_clock`
 
 
@@ -200,13 +202,13 @@ class Api:
             try:
                 reply = self._send(request)
             except _Lost as exc:
-                why, unclear = str(exc), unclear or exc.sent
+                why, unclear, self._shared.away = str(exc), unclear or exc.sent, True
             else:
-                if reply.status not in _AGAIN:
+                if reply.status not in _AGAIN and not (reply.status == 403 and self._waking()):
                     self._gave_up = False
                     refused = unclear and reply.status in (404, 409, 422)  # perhaps by our own earlier try
                     return (refused and done(self._left(began))) or reply
-                why, unclear = words_of(reply), unclear or reply.status != 429
+                why, unclear = words_of(reply), unclear or reply.status not in (403, 429)
                 wait = max(pause, retry_after(reply))
             if wait > self._left(began):
                 self._gave_up = True
@@ -215,6 +217,14 @@ class Api:
             pause = min(2 * pause, _LONGEST_S)
             if unclear and (found := done(self._left(began))):
                 return found
+
+    def _waking(self) -> bool:
+        """Whether it was away and may not have read its Roles again: then it refuses what it allows in a moment."""
+        waking = self._shared.away
+        if waking:
+            with suppress(_Lost):
+                self._shared.away = _sent(self._shared.link, _request("GET", "/readyz")).status != 200
+        return waking
 
     def _left(self, began: float) -> float:
         known = self._shared.answered and not self._gave_up

@@ -183,6 +183,18 @@ def test_a_server_that_is_away_is_waited_for(kubeconfig_for: Callable[..., str])
     assert ["green", "green"] == [each["data"]["color"] for each in tries]
 
 
+def test_a_server_that_has_just_come_back_may_not_know_its_roles_yet(server: Server, made: Api) -> None:
+    """What it refuses until it is ready is asked again; what it refuses then is refused."""
+    server.fault("GET /api")  # lost
+    server.fault("GET /api", 403, message="not yet", times=2)
+    server.fault("GET /readyz", 500)
+    server.fault("GET /readyz", 200)
+    assert made.get(ONE)
+    server.fault("GET /api", 403, message="never")
+    with pytest.raises(Forbidden, match="never"):
+        made.get(ONE)
+
+
 def test_the_patience_ends(server: Server, made: Api) -> None:
     """And says that a write may have been done."""
     server.fault("PATCH", times=1000)
