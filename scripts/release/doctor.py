@@ -44,12 +44,12 @@ def examine(platform: Platform, file: ReleaseFile) -> tuple[Drift, ...]:
     try:
         memory = remember(platform.journal.read())
     except ReleaseError as exc:
-        return (*told, Drift("journal", str(exc), "`primetrade release reap`, once the file is moved away"))
+        return (*told, Drift("journal", str(exc), "`primetrade release reap`, once that is mended"))
     try:
-        now = situation(platform.observe(), memory)
+        now, holder = situation(platform.observe(), memory), platform.holder()
     except ReleaseError as exc:
         return (*told, Drift(platform.name, str(exc), platform.revive))
-    return (*told, *diagnose(Seen(now, file, platform.now(), platform.holder(), platform.revive)))
+    return (*told, *diagnose(Seen(now, file, platform.now(), holder, platform.revive)))
 
 
 def diagnose(seen: Seen) -> tuple[Drift, ...]:

@@ -83,7 +83,7 @@ class Sandbox(msgspec.Struct, frozen=True):
             slot,
             "envoy",
             *("--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"),
-            *("--config-yaml", json.dumps(_answering(slot))),
+            *("--config-yaml", json.dumps(answering({"inline_string": slot}))),
             replicas=2,
             labels={"slot": slot},
             annotations={"prometheus.io/path": "/stats/prometheus"},
@@ -98,9 +98,9 @@ class Sandbox(msgspec.Struct, frozen=True):
         return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
-def _answering(slot: str) -> Object:
-    """Envoy's configuration: one listener that answers by itself."""
-    answer = {"status": 200, "body": {"inline_string": slot}}
+def answering(body: Object) -> Object:
+    """Envoy's configuration: one listener that answers by itself, with the text of a DataSource."""
+    answer = {"status": 200, "body": body}
     routes = [{"match": {"prefix": "/"}, "direct_response": answer}]
     manager = {
         "@type": f"{_TYPE}.network.http_connection_manager.v3.HttpConnectionManager",

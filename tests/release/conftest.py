@@ -123,6 +123,17 @@ def python_image(cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> str
 
 
 @pytest.fixture(scope="session")
+def service_bed(
+    cluster: Path,  # noqa: F811 - asked for
+    python_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Bed]:
+    """An application behind a Service."""
+    with bed(cluster, tmp_path_factory.mktemp("service"), python_image, "service") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 def gateway_bed(
     cluster: Path,  # noqa: F811 - asked for
     python_image: str,

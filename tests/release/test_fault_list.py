@@ -1,7 +1,7 @@
 """The fault list: what is known to break blue-green releases, each as a test whose name says what holds instead.
 
-`WHERE` says which tests show each item. Not on this platform: 3 (an API server), 13 (an autoscaler), 14 and 15 (Helm),
-21 (nodes); of 5 image pulls and quotas, of 7 selectors, of 11 websockets, which this edge does not offer.
+`WHERE` says which tests show each item: on processes, and what only a cluster has on a real one. Not shown: of 11
+websockets, which our edge does not offer; of 21 pods that move to another node.
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ WHERE: Final = {
         "test_a_run_that_ends_at_any_call_is_gone_on_with_as_if_nothing_had_happened",
         "test_a_route_that_was_written_and_not_confirmed_is_gone_on_with",
     ),
+    "3 the API server refuses, is busy, forgets who asks, or is away": (
+        "test_a_stale_token_and_an_old_number_change_nothing",
+        "test_a_server_that_is_busy_is_asked_again",
+        "test_a_server_that_has_just_come_back_may_not_know_its_roles_yet",
+        "test_a_token_that_is_revoked_in_a_release_is_read_again",
+        "test_a_release_outlasts_half_a_minute_without_an_api_server",
+    ),
     "4 two deployers, a lease that expires, a clock that jumps": (
         "test_the_second_command_is_locked_out_and_told_by_whom",
         "test_a_frozen_run_that_wakes_after_its_lock_was_broken_does_not_move_the_route",
@@ -32,6 +39,9 @@ WHERE: Final = {
     "5 the new slot never gets ready": (
         "test_a_slot_that_is_no_good_is_refused_and_no_user_notices",
         "test_a_release_whose_program_is_not_there_touches_no_user_and_can_be_given_up",
+        "test_an_image_that_is_nowhere_is_named",
+        "test_a_quota_that_is_used_up_is_named",
+        "test_a_pod_that_the_namespace_refuses_is_named",
     ),
     "6 readiness flaps at the gate, and dips between gate and flip": (
         "test_a_slot_whose_readiness_flaps_at_the_end_of_the_window_is_not_passed_then",
@@ -69,6 +79,7 @@ WHERE: Final = {
         "test_a_slot_that_lost_a_replica_does_not_keep_users_on_a_bad_release",
         "test_a_replica_that_dies_in_the_bake_gives_the_users_back",
         "test_more_and_fewer_replicas_under_load_lose_no_request",
+        "test_a_release_that_fails_once_it_is_live_is_reverted_by_its_bake",
     ),
     "11 long requests, chunks, kept connections, requests behind each other": (
         "test_what_takes_its_time_ends_whole_on_the_slot_where_it_began",
@@ -80,12 +91,20 @@ WHERE: Final = {
         "test_a_slot_that_ignores_sigterm_is_killed_and_no_user_notices",
         "test_a_slot_that_does_not_end_is_not_called_retired",
     ),
+    "13 an autoscaler": ("test_a_scaled_object_of_keda_is_lifted_and_put_back",),
+    "14 Helm or a sync with values of before": (
+        "test_no_upgrade_and_no_rollback_of_the_chart_moves_the_route",
+        "test_helm_changes_the_way_it_applies_and_the_route_stays",
+        "test_a_sync_of_what_is_rendered_without_a_cluster_leaves_the_route",
+    ),
+    "15 Helm was killed": ("test_a_helm_that_was_killed_is_mended",),
     "16 edits by hand": (
         "test_a_route_file_edited_by_hand_is_found_and_mended",
         "test_weights_changed_by_hand_under_a_release_are_left_alone_and_mended_by_abort",
         "test_a_journal_that_was_deleted_costs_the_memory_and_no_request",
         "test_a_preview_that_was_stopped_by_hand_is_deployed_anew",
         "test_an_idle_slot_that_was_stopped_by_hand_makes_the_rollback_a_cold_one",
+        "test_edits_by_hand_are_found_and_mended",
     ),
     "17 the router says done and is not": (
         "test_a_route_that_was_written_and_not_confirmed_is_gone_on_with",
@@ -107,6 +126,7 @@ WHERE: Final = {
         "test_users_keep_their_slot_while_its_share_grows_and_leave_it_with_its_last_percent",
         "test_a_user_who_stuck_to_the_new_slot_leaves_it_with_the_rollback",
     ),
+    "21 a node is emptied": ("test_a_node_that_is_emptied_in_the_overlap_leaves_each_slot_a_pod",),
 }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from scripts.release.kubernetes.client import Api, Object
+from scripts.release.kubernetes.client import Api
 
 
 def reap(api: Api, namespace: str, name: str) -> None:
@@ -28,7 +29,7 @@ def left_over(api: Api, namespace: str, name: str) -> list[str]:
     return [each["metadata"]["name"] for each in kept if each["metadata"]["name"] not in needed]
 
 
-def named(templates: Iterable[Object]) -> Iterator[str]:
+def named(templates: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The ConfigMaps that the containers of these take their environment from."""
     for each in templates:
         if "deletionTimestamp" in each["metadata"]:

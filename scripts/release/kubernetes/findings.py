@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from scripts.release.errors import NeedsPerson, ReleaseError
 from scripts.release.file import Kubernetes
+from scripts.release.journal import Holder
 from scripts.release.kubernetes import configs, floor, helm, slots
 from scripts.release.kubernetes.client import Api, Object
 from scripts.release.kubernetes.helm import Helm
+from scripts.release.kubernetes.objects import Objects
 from scripts.release.kubernetes.router import Router
 from scripts.release.kubernetes.slots import Parts, annotation
 from scripts.release.kubernetes.values import autoscaler
@@ -41,14 +43,14 @@ class Place(NamedTuple):
 
     api: Api
     settings: Kubernetes
-    parts: Mapping[str, Parts]
+    objects: Objects
     router: Router
     helm: Helm
-    held: bool  # a run is at work
+    holder: Callable[[], Holder | None]  # whose run is at work
 
 
 def findings(place: Place) -> list[Finding]:
-    """Everything that is found; nothing is changed."""
+    """Everything that is found, rights that lack first: without them little else is; nothing is changed."""
     found = [*_rights(place)]
     for check in (_route, _balancers, _slots):
         try:
@@ -69,7 +71,7 @@ def _rights(place: Place) -> Iterator[Finding]:
         app, space = place.settings.app, place.settings.namespace
         yield Finding(
             f"this account may not {', '.join(lacking)} in the namespace {space}",
-            f"helm upgrade -n {space} {app} helm/router --reuse-values --set deployer.enabled=true",
+            f"helm upgrade -n {space} {app} helm/router --reuse-values --force-conflicts --set deployer.enabled=true",
         )
 
 
@@ -119,12 +121,13 @@ def bindings(found: Object | None, service: str) -> list[str]:
 
 
 def _slots(place: Place) -> Iterator[Finding]:
+    holder, both = place.holder(), place.objects.both()
     for slot in SLOTS:
-        yield from _pods(place.parts[slot])
-        if not place.held:  # otherwise it is how the run wants it
+        yield from _pods(both[slot])
+        if holder is None:  # otherwise it is how the run wants it
             yield from _helm(place, slot)
-            yield from _floor(place, slot)
-            yield from _configs(place, slot)
+            yield from _floor(place, both[slot])
+            yield from _configs(place, both[slot])
 
 
 def _helm(place: Place, slot: str) -> Iterator[Finding]:
@@ -147,9 +150,9 @@ def _pods(parts: Parts) -> Iterator[Finding]:
         yield Finding(f"{parts.name}: {words}", "primetrade release status")
 
 
-def _floor(place: Place, slot: str) -> Iterator[Finding]:
+def _floor(place: Place, parts: Parts) -> Iterator[Finding]:
     """Lifted and left behind: on the slot that has all users and no run is at work, and only there."""
-    parts, target = place.parts[slot], place.router.read().target
+    slot, target = parts.name, place.router.read().target
     if parts.deployment is None or target.sole != slot:
         return
     driver = autoscaler(parts.release.values) if parts.release else "hpa"
@@ -160,10 +163,20 @@ def _floor(place: Place, slot: str) -> Iterator[Finding]:
         yield Finding(f"the autoscaler of {slot} may not go under {least} pods, its values say {own}", REAP)
 
 
-def _configs(place: Place, slot: str) -> Iterator[Finding]:
-    name = f"{place.settings.app}-{slot}"
-    if place.parts[slot].deployment is None and (left := configs.left_over(place.api, place.settings.namespace, name)):
-        yield Finding(
-            f"{slot} runs nothing and its ConfigMaps are left over: {', '.join(left)}",
-            f"kubectl -n {place.settings.namespace} delete configmap {' '.join(left)}",
-        )
+def _configs(place: Place, parts: Parts) -> Iterator[Finding]:
+    """Left over where nothing runs, or gone where something does: they cannot be edited, only deleted."""
+    slot, space = parts.name, place.settings.namespace
+    if parts.deployment is None:
+        if left := configs.left_over(place.api, space, f"{place.settings.app}-{slot}"):
+            yield Finding(
+                f"{slot} runs nothing and its ConfigMaps are left over: {', '.join(left)}",
+                f"kubectl -n {space} delete configmap {' '.join(left)}",
+            )
+        return
+    for each in configs.named([parts.deployment]):
+        if place.api.get(f"/api/v1/namespaces/{space}/configmaps/{each}") is None:
+            yield Finding(
+                f"{slot} takes its environment from ConfigMap {each}, which is gone: its pods go on, and one that is "
+                "started anew does not",
+                "primetrade release deploy VERSION",
+            )

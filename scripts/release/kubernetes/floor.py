@@ -41,12 +41,16 @@ class Floor:
     def found(self) -> Object | None:
         return self._api.get(self._path) if self._kind else None
 
-    def lift(self, replicas: int, *, installed: bool = False) -> None:
-        """At least so many pods until it is put back. `installed`: the values' own number has just been written."""
+    def lift(self, replicas: int, *, installed: bool = False) -> bool:
+        """At least so many pods until it is put back; whether there is an autoscaler.
+
+        `installed`: the values' own number has just been written.
+        """
         found = self.found
         if found and self._kind:
             own = "" if installed else annotation(found, OWN)
             self._api.merge_patch(self._path, lifted(found["spec"], self._kind, replicas, own))
+        return found is not None
 
     def put_back(self) -> None:
         """The least pods of the values again. It takes none away: the autoscaler decides."""

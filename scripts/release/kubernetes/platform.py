@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
 
 from scripts.release.errors import Refused, ReleaseError
 from scripts.release.file import ReleaseFile
@@ -25,15 +24,13 @@ from scripts.release.kubernetes.pods import Pods
 from scripts.release.kubernetes.router import Router
 from scripts.release.kubernetes.routers import router_of
 from scripts.release.kubernetes.sending import Sender
+from scripts.release.kubernetes.settling import settle
 from scripts.release.kubernetes.slots import DRAINING, REPLICAS, Parts, slot_of, slot_values, started
 from scripts.release.kubernetes.values import autoscaler
 from scripts.release.memory import remember
 from scripts.release.route import SLOTS, Route, Target
 from scripts.release.slots import Answer, Finding, Load, Observed, Release, Request, Sample, Slot, Tally
 from scripts.release.step import Step
-
-APPLY_S: Final = 20.0  # for the router's owner to take over what was written
-POLL_S: Final = 0.02
 
 
 class Kubernetes:
@@ -122,7 +119,8 @@ class Kubernetes:
                 if had.has_users(slot) and not target.has_users(slot):
                     with suppress(ReleaseError):  # said by the step that drains it
                         self._drain(self._objects.one(slot), on=True)
-        self._wait_applied(target)
+        probe = Request(path=self.file.settings.artefact.probes.traffic)
+        settle(self.router, target, probe, self.ask)
         return token
 
     def drain(self, slot: str, on: bool, fence: int) -> None:
@@ -159,8 +157,8 @@ class Kubernetes:
         return self._sender.analyse(load)
 
     def diagnose(self) -> Sequence[Finding]:
-        held = self.holder() is not None
-        return findings(Place(self.api, self.settings, self._objects.both(), self.router, self._helm, held))
+        held = self._lease.holder
+        return findings(Place(self.api, self.settings, self._objects, self.router, self._helm, held))
 
     def now(self) -> float:
         return time.time()
@@ -216,10 +214,14 @@ class Kubernetes:
             self._objects.change(slot, {"spec": {"replicas": replicas}})
 
     def _hold_sizes(self, had: Target, has: Target) -> None:
-        """Neither slot shrinks while users move between them."""
-        for slot, parts in self._objects.both().items():
+        """Neither slot shrinks while users move between them; a smaller one that gets them grows with the move."""
+        both = self._objects.both()
+        most = max(parts.replicas if had.has_users(slot) else 0 for slot, parts in both.items())
+        for slot, parts in both.items():
             if parts.deployment and (had.has_users(slot) or has.has_users(slot)):
-                self._floor(parts).lift(parts.replicas)
+                size = max(parts.replicas, most) if has.has_users(slot) else parts.replicas
+                if self._floor(parts).lift(size) and size > parts.replicas:
+                    self._objects.change(slot, {"spec": {"replicas": size}})
 
     def _settle(self, fence: int) -> None:
         """At the end of a run the slot that has all users is its autoscaler's again."""
@@ -232,13 +234,6 @@ class Kubernetes:
     def _floor(self, parts: Parts) -> Floor:
         driver = autoscaler(parts.release.values) if parts.release else "hpa"
         return Floor(self.api, self.settings.namespace, self._name(parts.name), driver)
-
-    def _wait_applied(self, target: Target) -> None:
-        deadline = time.monotonic() + APPLY_S
-        while missing := self.router.missing(target):
-            if time.monotonic() > deadline:
-                raise ReleaseError(f"the route was written and is not in force after {APPLY_S:g} s: {missing}")
-            time.sleep(POLL_S)
 
     def _refuse_users(self, parts: Parts, target: Target) -> None:
         if parts.receiving and target.has_users(parts.name):

@@ -17,7 +17,7 @@ import yaml
 from scripts.release.errors import ReleaseError
 from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.journal import Holder
-from scripts.release.kubernetes.client import Api
+from scripts.release.kubernetes.client import Api, Object
 from scripts.release.kubernetes.platform import Kubernetes
 from scripts.release.route import Target
 from scripts.tools import tool
@@ -108,12 +108,14 @@ class Bed:
 
     def helm(self, *words: str, given: str = "") -> str:
         argv = [str(tool("helm")), *words, f"--namespace={self.namespace}", f"--kubeconfig={self.cluster}"]
-        done = subprocess.run(argv, input=given, text=True, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            argv, input=given, text=True, capture_output=True, timeout=60, check=False, cwd=HELM.parent
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def file(self, steps: str = "[100]", **more: Any) -> ReleaseFile:
-        """The release file, with more values of the chart."""
+    def file(self, steps: str = "[100]", *overrides: str, **more: Any) -> ReleaseFile:
+        """The release file, with `KEY=VALUE` laid over it, and with more values of the chart."""
         (self.folder / "slo.yaml").write_text(TARGETS)
         (self.folder / "values.yaml").write_text(yaml.safe_dump(values(**more)))
         (self.folder / "analysis.yaml").write_text(PROFILE)
@@ -129,7 +131,7 @@ class Bed:
         )
         path = self.folder / "release.yaml"
         path.write_text(text)
-        return read_release_file(path)
+        return read_release_file(path, overrides)
 
     def platform(self, file: ReleaseFile) -> Kubernetes:
         """As the deployer, who has the Role and nothing more."""
@@ -142,17 +144,36 @@ class Bed:
         self.admin.delete(f"{self.space}/configmaps/shop-rollout")
         self.admin.delete(f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/shop-rollout")
         self.admin.merge_patch(form, {"metadata": {"annotations": {"primetrade/run": None, "primetrade/fence": None}}})
-        blue = platform.observe().slots["blue"]
-        if blue.running and blue.digest == file.release("1.0.0", {}).digest:
+        blue, replicas = platform.observe().slots["blue"], file.settings.artefact.replicas
+        if blue.running and (blue.digest, blue.capacity) == (file.release("1.0.0", {}).digest, replicas):
             until(lambda: _undrained(platform))
             platform.route(Target.all_on("blue"), platform.observe().route.token, "r0", 1)
         else:
-            live(platform, file)
+            self.uninstall("blue")
+            live(platform, file, replicas=replicas)
         platform.retire("green", 1)
         self.admin.delete(f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/shop-rollout")
         self.admin.merge_patch(form, {"metadata": {"annotations": {"primetrade/run": None, "primetrade/fence": None}}})
         until(lambda: not platform.observe().slots["green"].running)
         return platform
+
+    def uninstall(self, slot: str) -> None:
+        """By hand, whoever is on it."""
+        self.helm("uninstall", f"shop-{slot}", "--ignore-not-found")
+        slices = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"
+        until(lambda: not self.admin.list(slices, labels=f"kubernetes.io/service-name=shop-{slot}"))
+
+    def pods(self, slot: str) -> list[Object]:
+        """Those of a slot that are not on their way out."""
+        found = self.admin.list(f"{self.space}/pods", labels=f"app.kubernetes.io/instance=shop,slot={slot}")
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def break_(self, slot: str, **faults: float) -> None:
+        """Have every pod of a slot do wrong from now on."""
+        headers = {"x-admin-token": TOKEN, "content-type": "application/json"}
+        for pod in self.pods(slot):
+            at = f"{self.space}/pods/{pod['metadata']['name']}:9090/proxy/admin/faults"
+            assert self.admin.proxy(at, "POST", headers, json.dumps(faults).encode()).status == 200
 
     @property
     def routes(self) -> str:

@@ -6,12 +6,15 @@ import http.client
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from scripts.release.errors import ReleaseError
 from scripts.release.kubernetes.router import Router
+from scripts.release.platform import Platform
 from scripts.release.route import Target, other
+from scripts.release.slots import Observed
 
 LIMIT_S = 5.0
 # A foreign application: it says its slot, and when it began a request.
@@ -58,13 +61,18 @@ class Seen(NamedTuple):
 
 
 class Users:
-    """`rate` requests a second, uniformly; half of them on kept connections."""
+    """`rate` requests a second, uniformly; half of them on kept connections.
 
-    def __init__(self, address: str, headers: dict[str, str] | None = None, rate: float = 300.0) -> None:
+    `told`: the header by which the application says its slot; "": the answer itself is what is told apart.
+    """
+
+    def __init__(
+        self, address: str, headers: dict[str, str] | None = None, rate: float = 300.0, told: str = "x-slot"
+    ) -> None:
         threads = 6  # of each kind
         parts = urlsplit(address)
         self.host, self.port = parts.hostname or "", parts.port or 80
-        self.headers = headers or {}
+        self.headers, self.told = headers or {}, told
         self.seen: list[Seen] = []
         self._pause, self._end = 2 * threads / rate, threading.Event()
         self._threads = [
@@ -91,7 +99,8 @@ class Users:
                 link.request("GET", "/", headers=self.headers)
                 answer = link.getresponse()
                 said = answer.read()[:100]
-                slot = answer.getheader("x-slot", "") if answer.status == 200 else ""
+                told = answer.getheader(self.told, "") if self.told else said.decode()
+                slot = told if answer.status == 200 else ""
                 words = "" if slot else f"{answer.status} {said!r}"
                 self.seen.append(Seen(sent, kept, slot, float(answer.getheader("x-begun", "0")), words))
             except (OSError, http.client.HTTPException) as exc:
@@ -114,6 +123,26 @@ class Users:
             self._end.set()
             for thread in self._threads:
                 thread.join(LIMIT_S + 1)
+
+
+@contextmanager
+def watched(platform: Platform) -> Iterator[list[Observed]]:
+    """What a bystander sees of the slots and the route, several times a second."""
+    found: list[Observed] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.2):
+            with suppress(ReleaseError):  # an API server that is away
+                found.append(platform.observe())
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join(LIMIT_S + 1)
 
 
 class Switch(NamedTuple):

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -23,7 +21,7 @@ from scripts.release.memory import Role
 from scripts.release.situation import Phase
 from slo.yamlfile import Duration
 from tests.release.conftest import ROOT
-from tests.release.kubernetes.bed import Bed, bed, until
+from tests.release.kubernetes.bed import Bed, until
 from tests.release.kubernetes.live import Users
 
 pytestmark = pytest.mark.cluster
@@ -32,11 +30,9 @@ HOLDER = Holder("ann@laptop", "r1", "deploy", "2026-01-01T00:00:00.000Z", os.get
 CRASH = {"FAULT_CRASH_AT_START": "1"}
 
 
-@pytest.fixture(scope="module")
-def place(cluster: Path, python_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    """An application behind a Service."""
-    with bed(cluster, tmp_path_factory.mktemp("service"), python_image, "service") as made:
-        yield made
+@pytest.fixture
+def place(service_bed: Bed) -> Bed:
+    return service_bed
 
 
 @pytest.fixture
