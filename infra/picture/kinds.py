@@ -159,6 +159,7 @@ FLOWS: Final = (
     Flow("users", "balancer", only_without="cdn"),
     Flow("partners", "api"),
     Flow("names", "cdn"),
+    Flow("names", "balancer", only_without="cdn"),
     Flow("cdn", "web"),
     Flow("cdn", "balancer"),
     Flow("api", "balancer"),

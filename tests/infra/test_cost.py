@@ -20,7 +20,7 @@ from infra.cost.estimate import METERS, Estimate, estimate, kind_of, shares, tot
 from infra.cost.free import FREE, NOT_PRICED
 from infra.cost.page import BLOCK, PAGE, TABLES, filled, look
 from infra.cost.report import report
-from infra.cost.usage import KEYS, Usage, read_file, usage_of
+from infra.cost.usage import HOURS, KEYS, Usage, read_file, usage_of
 from infra.plan.graph import Graph, Resource
 from infra.stackfile import read_stack, stacks
 from scripts.commands.infra import command
@@ -127,6 +127,18 @@ def test_storage_grows_with_the_data_up_to_its_limit(graph_of: Callable[..., Gra
         return next(each.quantity for each in found if "gp3 storage" in each.sku)
 
     assert [20, pytest.approx(21), 33] == [storage(gib) for gib in (18, 18.9, 1000)]
+
+
+def test_nodes_follow_the_cpu_of_the_busiest_hour(committed: Callable[[str], Graph]) -> None:
+    """1,000 requests/s at 3 ms in two slots with headroom 2 are 12 vCPUs: 6 nodes; never fewer than the zones."""
+
+    def nodes(cpu_ms: float, terms: Terms) -> float:
+        found = month(committed("prod"), terms, cpu_ms=cpu_ms).of("nodes")
+        return sum(each.quantity for each in found if not each.resource and "linux" in each.sku) / HOURS
+
+    assert pytest.approx(6) == nodes(3, Terms(spot=0.5))
+    assert pytest.approx(3) == nodes(0.1, Terms(spot=0.5))
+    assert pytest.approx(5) == nodes(8, Terms(elastic=True))
 
 
 def test_a_regional_nat_gateway_costs_what_one_in_each_zone_does(graph_of: Callable[..., Graph]) -> None:
