@@ -45,7 +45,7 @@ tools: $(VENV)/.dev ## Build the cluster's and Pulumi's programs from their Go m
 test-infra: $(VENV)/.dev ## The AWS programs, planned and judged without an account
 	$(PYTEST) -n 2 -m 'not rehearsal' tests/infra $(TEST_ARGS)
 
-test-rehearsal: $(VENV)/.dev ## The AWS programs on Pulumi's own engine with a stand-in for AWS (builds the engine: 4 minutes, once)
+test-rehearsal: $(VENV)/.dev $(VENV)-pack/.done ## The AWS programs on Pulumi's own engine with a stand-in for AWS (builds the engine: 4 minutes, once)
 	$(PYTEST) -n 2 -m rehearsal tests/infra $(TEST_ARGS)
 
 lint: $(VENV)/.dev ## Ruff: rules and format
@@ -92,7 +92,7 @@ clean: ## Stop the local systems and delete what was built (reports/ stays)
 	  done; \
 	  if [ -e .local/cluster ]; then $(BIN)/primetrade cluster down; fi; \
 	fi
-	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-pack .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The dev lock holds every extra; the others are cut from it, so that all agree on every version (but the policy pack's).
 define compile_locks
@@ -110,6 +110,11 @@ $(VENV)/bin/python:
 $(VENV)/.demo: locks/app.txt locks/ops.txt locks/load.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r locks/app.txt -r locks/ops.txt -r locks/load.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)-pack/.done: locks/pack.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)-pack
+	$(VENV)-pack/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r locks/pack.txt
 	touch $@
 
 $(VENV)/.dev: locks/dev.txt pyproject.toml | $(VENV)/bin/python
