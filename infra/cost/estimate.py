@@ -9,7 +9,7 @@ import msgspec
 
 from infra.cost.book import Book, Confidence, Price
 from infra.cost.charge import Basis, Charge
-from infra.cost.free import FREE, NOT_PRICED
+from infra.cost.free import NOT_PRICED, is_free
 from infra.cost.meters import compute, data, edge, events, network, recovery, watch
 from infra.plan.graph import STACK_TYPE, Graph, Resource
 
@@ -98,10 +98,10 @@ def estimate(basis: Basis, book: Book) -> Estimate:
     missing += [
         Unpriced(homes[each.name], each.name, kind, NOT_PRICED.get(kind, "has no meter"))
         for each in basis.graph.made
-        if (kind := kind_of(each)) not in METERS and kind not in FREE
+        if (kind := kind_of(each)) not in METERS and not is_free(kind)
     ]
     kinds = [kind_of(each) for each in basis.graph.made]
-    free = {kind: kinds.count(kind) for kind in sorted(set(kinds)) if kind in FREE}
+    free = {kind: kinds.count(kind) for kind in sorted(set(kinds)) if is_free(kind)}
     return Estimate(SCHEMA, basis.graph.stack, tuple(lines), tuple(missing), free)
 
 

@@ -93,6 +93,14 @@ FREE: Final[dict[str, str]] = {
     "xray/group": "a view of traces that are paid for",
 }
 
+IN_THE_CLUSTER: Final = "kubernetes:"  # begins types that run on nodes, which are priced
+
+
+def is_free(kind: str) -> bool:
+    """Whether a type costs nothing of its own."""
+    return kind in FREE or kind.startswith(IN_THE_CLUSTER)
+
+
 # Types whose price the book lacks or whose use nobody knows yet: each estimate lists those that it has.
 NOT_PRICED: Final[dict[str, str]] = {}
 

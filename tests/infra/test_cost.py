@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import msgspec
 import pulumi_aws
@@ -21,7 +22,8 @@ from infra.cost.free import FREE, NOT_PRICED
 from infra.cost.page import BLOCK, PAGE, TABLES, filled, look
 from infra.cost.report import report
 from infra.cost.usage import HOURS, KEYS, Usage, read_file, usage_of
-from infra.plan.graph import Graph, Resource
+from infra.plan import golden
+from infra.plan.graph import Graph, Resource, from_json
 from infra.stackfile import read_stack, stacks
 from scripts.commands.infra import command
 from scripts.exits import Exit
@@ -48,6 +50,17 @@ def test_every_type_is_priced_or_free_for_a_reason_or_listed(stack: Graph) -> No
     """A new type in a stack is refused until somebody says what it costs."""
     known = METERS.keys() | FREE.keys() | NOT_PRICED.keys()
     assert {} == {kind: HOW for each in stack.made if (kind := kind_of(each)) not in known}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(golden.DIRECTORY.glob("*/*.json")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_the_other_programs_have_no_type_without_a_price(path: Path) -> None:
+    """And cost next to nothing: a bucket, a key, and what runs on nodes that are priced already."""
+    graph = from_json(path.read_bytes(), str(path))
+    found = estimate(Basis(graph, usage_of("prod", USES), USES.logs, USES.buckets, Terms(), "us-east-1"), BOOK)
+    assert {} == {each.what: HOW for each in found.not_priced}
+    assert found.usd < 10
 
 
 def test_no_type_is_said_twice() -> None:
