@@ -13,3 +13,11 @@ class ConfigError(InfraError):
 
 class ProgramError(InfraError):
     """A program that did not run to its end, or that did what a plan does not allow."""
+
+
+class OpsError(InfraError):
+    """AWS, Pulumi or Kubernetes did not do what was asked."""
+
+
+class NeedsPersonError(InfraError):
+    """Going on could lose data; a person must say so."""

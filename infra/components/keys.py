@@ -9,6 +9,7 @@ from pulumi import Output
 
 from infra.components.iam import policy
 from infra.components.site import Component, Site
+from infra.config.base import Region
 
 # Services of AWS that say something on the topic of whoever is on call.
 SPEAKERS: Final = ("backup", "budgets", "cloudwatch", "costalerts", "events.rds")
@@ -31,12 +32,28 @@ class Keys(Component):
             name,
             description=f"{self.site.prefix}: {purpose}",
             enable_key_rotation=True,
+            multi_region=purpose == "data" and self.site.platform.recovery.copy_to is not None,
             deletion_window_in_days=WAIT_DAYS,
             policy=policy(account_statement(self.site), *statements),
             tags={"Name": name},
             opts=self.kept(),
         )
         aws.kms.Alias(f"{name}-alias", name=f"alias/{name}", target_key_id=key.key_id, opts=self.child())
+        return key.arn
+
+    def replica(self, of: Component, region: Region) -> Output[str]:
+        """The same key as `data` in another region, for what is copied there; a child of `of`."""
+        name = self.site.name("key", "data", "replica")
+        key = aws.kms.ReplicaKey(
+            name,
+            primary_key_arn=self.data,
+            description=f"{self.site.prefix}: data, in {region}",
+            deletion_window_in_days=WAIT_DAYS,
+            policy=policy(account_statement(self.site)),
+            region=region,
+            tags={"Name": name},
+            opts=of.kept(),
+        )
         return key.arn
 
 

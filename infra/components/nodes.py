@@ -27,7 +27,8 @@ class Nodes(Component):
     ) -> None:
         super().__init__("Nodes", site)
         self.cluster, self.network, self.groups = cluster, network, groups
-        self.made: list[pulumi.Resource] = [self._group(after)]
+        self.group = self._group(after)
+        self.made: list[pulumi.Resource] = [self.group]
         self.register_outputs({})
 
     def _template(self) -> aws.ec2.LaunchTemplate:

@@ -13,6 +13,7 @@ from infra.components import burning, dashboard, saturation
 from infra.components.burning import Window
 from infra.components.saturation import PERIOD_S, Full
 from infra.components.site import Component, Site
+from infra.config.platform import Profile
 from slo.objective import Targets
 
 RDS, CACHE = "AWS/RDS", "AWS/ElastiCache"
@@ -32,8 +33,8 @@ class Watch(Component):
         self.alarms: list[str] = []  # names of those that somebody hears
         self.graphs: list[dashboard.Graph] = []
         self.deploying = self._deploying()
-        if balancer := site.platform.watch.load_balancer:
-            self._users(balancer)
+        if site.platform.edge and site.platform.edge.load_balancer:
+            self._users(site.platform.edge.load_balancer.metrics_name)
 
     def database(self, names: Sequence[str], proxy: str | None) -> None:
         """Watch instances of RDS, of which the first is the primary, and the proxy before it."""
@@ -78,7 +79,7 @@ class Watch(Component):
             rule = " OR ".join(f"({' AND '.join(map(on, pair))})" for pair in names)
             self._heard(alarm.name, rule, alarm.words, [each for pair in pairs for each in pair])
         self.graphs += dashboard.traffic(balancer, self.targets)
-        if self.site.platform.keeps_data:
+        if self.site.platform.profile is Profile.PROD:  # the second region has no users until it takes over
             self._silence(balancer)
 
     def _window(self, window: Window, balancer: str) -> MetricAlarm:

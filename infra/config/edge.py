@@ -23,6 +23,11 @@ class LoadBalancer(Strict, frozen=True):
         ),
     ]
 
+    @property
+    def metrics_name(self) -> str:
+        """What its metrics go by: "app/NAME/ID"."""
+        return self.listener.partition(":listener/")[2].rpartition("/")[0]
+
 
 class Edge(Strict, frozen=True):
     """Names, certificates, CloudFront with its firewall, and which region answers."""

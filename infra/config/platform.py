@@ -19,6 +19,8 @@ from infra.config.cost import Cost
 from infra.config.database import Database
 from infra.config.edge import Edge
 from infra.config.network import Network
+from infra.config.night import Night
+from infra.config.recovery import Recovery
 from infra.config.registry import Registry
 from infra.config.watch import Watch
 
@@ -53,6 +55,8 @@ class Platform(Strict, frozen=True):
     cluster: Annotated[Cluster, Meta(description="Kubernetes.")] = Cluster()
     watch: Annotated[Watch, Meta(description="Alarms, boards and traces.")] = Watch()
     registry: Annotated[Registry | None, Meta(description="Images; none: they come from another stack's.")] = None
+    recovery: Annotated[Recovery, Meta(description="Backups and disasters.")] = Recovery()
+    night: Annotated[Night, Meta(description="What stops at night.")] = Night()
 
     @property
     def keeps_data(self) -> bool:
@@ -67,6 +71,10 @@ class Platform(Strict, frozen=True):
             raise ValueError(f"database.replica_of: is in {self.region} too; name a primary in another region")
         if self.edge:
             self._check_edge(self.edge)
+        if self.recovery.copy_to == self.region:
+            raise ValueError(f"recovery.copy_to: {self.region} is where it is; name another region")
+        if self.night.stop and self.database.replicas:
+            raise ValueError("night.stop: RDS stops no database with replicas; take 0 database.replicas")
         if self.keeps_data:
             for key, found, allowed in self._below_production():
                 raise ValueError(f"{key}: {found} is not for {self.profile}; {allowed}")
@@ -85,22 +93,22 @@ class Platform(Strict, frozen=True):
 
     def _below_production(self) -> Iterator[tuple[str, object, str]]:
         """Key, what was found and what is allowed, of everything that production may not do without."""
-        network, database, cache = self.network, self.database, self.cache
-        if network.nat == "single":
-            yield "network.nat", network.nat, "one zone would take the others with it: regional, per-zone or none"
-        if len(network.zones) < 3:
-            yield "network.zones", ", ".join(network.zones), "name three zones"
-        if not network.flow_log_days and not network.existing:
-            yield "network.flow_log_days", 0, "keep them for 30 days or more"
-        if not database.multi_az:
-            yield "database.multi_az", "false", "true is expected"
-        if not database.deletion_protection:
-            yield "database.deletion_protection", "false", "true is expected"
-        if database.backup_days < 7:
-            yield "database.backup_days", database.backup_days, "7 or more are expected"
-        if cache.mode == "nodes" and not cache.replicas:
-            yield "cache.replicas", 0, "1 or more are expected"
-        if not self.cluster.deletion_protection:
-            yield "cluster.deletion_protection", "false", "true is expected"
-        if not self.watch.on_call:
-            yield "watch.on_call", "nobody", "name an address that somebody reads at night"
+        network, database, cache, recovery = self.network, self.database, self.cache, self.recovery
+        nat, copied = network.nat, self.profile is not Profile.PROD or recovery.copy_to
+        days = recovery.keep_days
+        yes, flows = "true is expected", network.flow_log_days or network.existing
+        table = (
+            (nat != "single", "network.nat", nat, "one zone would take the others with it: regional, per-zone or none"),
+            (len(network.zones) > 2, "network.zones", ", ".join(network.zones), "name three zones"),
+            (flows, "network.flow_log_days", 0, "keep them for 30 days or more"),
+            (database.multi_az, "database.multi_az", "false", yes),
+            (database.deletion_protection, "database.deletion_protection", "false", yes),
+            (database.backup_days >= 7, "database.backup_days", database.backup_days, "7 or more are expected"),
+            (cache.mode != "nodes" or cache.replicas, "cache.replicas", 0, "1 or more are expected"),
+            (self.cluster.deletion_protection, "cluster.deletion_protection", "false", yes),
+            (self.watch.on_call, "watch.on_call", "nobody", "name an address that somebody reads at night"),
+            (not self.night.stop, "night.stop", self.night.stop, "production does not sleep; leave it out"),
+            (days >= 14 or database.replica_of, "recovery.keep_days", days, "14 or more are expected"),
+            (copied, "recovery.copy_to", "nowhere", "name the second region"),
+        )
+        yield from ((key, found, allowed) for good, key, found, allowed in table if not good)

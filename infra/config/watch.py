@@ -18,10 +18,6 @@ class Watch(Strict, frozen=True):
         tuple[Address, ...],
         Meta(max_length=10, description="E-mail addresses that hear alarms; each must confirm once."),
     ] = ()
-    load_balancer: Annotated[
-        Annotated[str, Meta(pattern=r"^app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}$")] | None,
-        Meta(description="The end of the ARN of the router's load balancer; without it no target is watched here."),
-    ] = None
     trace_percent: Annotated[
         int, Meta(ge=0, le=100, description="Requests that X-Ray keeps; 0 until an application sends traces.")
     ] = 0

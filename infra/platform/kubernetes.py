@@ -32,9 +32,11 @@ class Kubernetes:
         self.groups: list[Input[str]] = [self.cluster.group, *clients]
         ready: list[Resource] = [self.cluster.control]
         karpenter = None
+        self.nodes: Nodes | None = None
         if not self.cluster.auto:
             before = Addons(site, self.cluster, "before", ready)
-            ready = Nodes(site, self.cluster, network, self.groups, before.made).made
+            self.nodes = Nodes(site, self.cluster, network, self.groups, before.made)
+            ready = self.nodes.made
             karpenter = Karpenter(site, self.cluster)
         Addons(site, self.cluster, "after", ready)
         self.profile = karpenter.profile if karpenter else None

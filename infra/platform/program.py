@@ -10,19 +10,14 @@ from infra.components.cache import Cache
 from infra.components.database import Database
 from infra.components.keys import Keys
 from infra.components.network import Network
-from infra.components.oncall import OnCall
 from infra.components.proxy import Proxy
 from infra.components.registry import Registry
 from infra.components.site import Site
-from infra.components.spending import Spending
-from infra.components.traces import Traces
-from infra.components.watch import Watch
 from infra.config.platform import Platform
 from infra.platform.front import front
 from infra.platform.kubernetes import Kubernetes
 from infra.platform.outputs import Outputs
-from infra.stackfile import ROOT
-from slo.reader import read_targets
+from infra.platform.upkeep import Parts, look_after
 
 
 def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
@@ -35,9 +30,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     cache = Cache(site, keys, network)
     clients, secrets = [database.clients, cache.clients], [database.secret, cache.secret]
     kubernetes = Kubernetes(site, keys, network, clients, secrets)
-    on_call = OnCall(site, keys)
-    _watched(site, on_call, database, proxy, cache)
-    Spending(site, on_call.topic)
+    look_after(site, keys, Parts(database, proxy, cache, kubernetes.nodes))
     before = front(site, keys, network)
     registry = Registry(site, keys, platform.registry) if platform.registry else None
     return Outputs(
@@ -65,13 +58,3 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
         push_role=registry.push if registry else None,
         release_role=kubernetes.release,
     )
-
-
-def _watched(site: Site, on_call: OnCall, database: Database, proxy: Proxy | None, cache: Cache) -> None:
-    targets = read_targets(ROOT / "slo.yaml")
-    watch = Watch(site, on_call.topic, targets)
-    watch.database(database.identifiers, proxy.name if proxy else None)
-    watch.cache(cache.nodes)
-    watch.board()
-    if site.platform.watch.trace_percent:
-        Traces(site, targets)

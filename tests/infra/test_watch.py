@@ -21,7 +21,11 @@ from slo.reader import read_targets
 TARGETS = read_targets(ROOT / "slo.yaml")
 ALARMS = {each.name: each for each in alarms(TARGETS)}
 WINDOWS = [window for each in ALARMS.values() for pair in each.pairs for window in pair]
-BALANCER = "app/x/0123456789abcdef"
+BALANCER = {
+    "host": "x.us-east-1.elb.amazonaws.com",
+    "listener": "arn:aws:elasticloadbalancing:us-east-1:222222222222:listener/app/x/0123456789abcdef/fedcba9876543210",
+}
+EDGE = {"zone": "primetrade.example", "checkers": "pl-01234567", "load_balancer": BALANCER}
 
 
 def computed(expression: str, **metrics: float | None) -> float:
@@ -140,7 +144,7 @@ def test_the_budget_is_the_one_of_the_stack_file(stack: Graph) -> None:
 
 def test_without_a_load_balancer_no_target_is_watched(graph_of: Callable[..., Graph]) -> None:
     """There is nothing to count requests by; what is full is watched all the same."""
-    calls = {each.name for each in graph_of(watch={"load_balancer": None}).of("cloudwatch/compositeAlarm")}
+    calls = {each.name for each in graph_of().of("cloudwatch/compositeAlarm")}
     assert {"primetrade-dev-database-full", "primetrade-dev-cache-full"} == calls
 
 
@@ -172,20 +176,23 @@ def test_the_board_shows_every_alarm_and_metric_that_is_asked(committed: Callabl
         {},
         optional={
             "on_call": st.sampled_from([[], ["a@example.org"], ["a@example.org", "b@example.org"]]),
-            "load_balancer": st.sampled_from([None, BALANCER]),
             "trace_percent": st.integers(0, 100),
             "anomaly_usd": st.integers(0, 100_000),
         },
     ),
     st.sampled_from(["nodes", "serverless"]),
+    st.booleans(),
 )
 def test_every_configuration_calls_on_one_topic(
-    graph_of: Callable[..., Graph], changes: dict[str, Any], mode: str
+    graph_of: Callable[..., Graph], changes: dict[str, Any], mode: str, reached: bool
 ) -> None:
     """Whatever was chosen, every call goes to whoever is on call."""
-    graph = graph_of(watch=changes, cache={"mode": mode})
-    (topic,) = graph.of("sns/topic")
+    graph = graph_of(watch=changes, cache={"mode": mode}, **({"edge": EDGE} if reached else {}))
+    topic = graph["primetrade-dev-on-call"]
     calls = graph.of("cloudwatch/compositeAlarm")
+    assert (len(calls) > 2) == reached
     assert [[f"${{{topic.name}.arn}}"]] * len(calls) == [each.inputs["alarmActions"] for each in calls]
-    assert len(changes.get("on_call", ["one"])) == len(graph.of("sns/topicSubscription"))
+    assert len(changes.get("on_call", ["one"])) == len(
+        [each for each in graph.of("sns/topicSubscription") if each.parent == "oncall"]
+    )
     assert bool(changes.get("anomaly_usd", True)) == bool(graph.of("costexplorer/anomalySubscription"))

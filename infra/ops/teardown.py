@@ -1,0 +1,122 @@
+"""The end of an environment, from what is in the cluster down to the network, with a report of what is left.
+
+Pulumi alone hangs on what controllers made in the meantime: load balancers, nodes and interfaces hold subnets and
+security groups. So they go first, by those who made them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from infra.errors import NeedsPersonError
+from infra.ops import leftover
+from infra.ops.account import Account
+from infra.ops.drift import Tagged
+from infra.ops.engine import Owned, Stack
+from infra.ops.kubectl import Workloads
+from infra.ops.patience import Patience
+
+SHOWN: Final = 8  # names in a line
+
+
+class Stage(NamedTuple):
+    """One stage: `left` says what is still there, `act` asks for its end."""
+
+    name: str
+    left: Callable[[], Sequence[str]]
+    act: Callable[[], None]
+
+
+class Torn(msgspec.Struct, frozen=True):
+    """`found`: stage → what was there; `leftovers`: ARNs with our tags that are there after all; None when dry."""
+
+    found: dict[str, list[str]]
+    protected: list[str]
+    leftovers: list[str] | None = None
+
+
+class Teardown:
+    """`workloads` is None where the cluster is gone already."""
+
+    def __init__(
+        self, stack: Stack, account: Account, workloads: Workloads | None, tagged: Callable[[], Sequence[Tagged]]
+    ) -> None:
+        self.stack, self.account, self.workloads, self.tagged = stack, account, workloads, tagged
+        self.owned = [each for program in stack.programs for each in stack.engine.owned(program, stack.name)]
+
+    def look(self) -> Torn:
+        """What each stage would end; nothing is changed."""
+        return Torn({each.name: [*each.left()] for each in self._stages()}, self._protected())
+
+    def run(self, confirmed: str, patience: Patience) -> Torn:
+        """Stage by stage. Raises NeedsPersonError where data is protected and `confirmed` is not the stack's name."""
+        if self._protected() and confirmed != self.stack.name:
+            raise NeedsPersonError(
+                f"{len(self._protected())} resources are protected ({_some(self._protected())}); if all data of "
+                f"{self.stack.name} shall be lost, add --confirm {self.stack.name}"
+            )
+        found: dict[str, list[str]] = {}
+        for stage in self._stages():
+            found[stage.name] = [*stage.left()]
+            self.stack.tell(f"{stage.name}: {_some(found[stage.name])}")
+            if found[stage.name]:
+                stage.act()
+                patience.until(lambda left=stage.left: _some(left(), ""), self.stack.tell)  # type: ignore[misc]
+        protected = self._protected()
+        self._lift()
+        for program in reversed(self.stack.programs):
+            self.stack.tell(f"{program.name}: destroying")
+            self.stack.engine.destroy(program, self.stack.name, self.stack.tell)
+        return Torn(found, protected, sorted(each.arn for each in self.tagged()))
+
+    def _stages(self) -> list[Stage]:
+        stages = []
+        if self.workloads:
+            stages += [
+                Stage("fronts", self.workloads.fronts, self.workloads.delete_fronts),
+                Stage("node pools", self.workloads.pools, self.workloads.delete_pools),
+            ]
+        stages += [
+            Stage("load balancers", lambda name=each.id: leftover.balancers(self.account, name), _wait)  # type: ignore[misc]
+            for each in self._of("eks/cluster")
+        ]
+        for each in self._of("ec2/vpc"):
+            stages.append(
+                Stage(
+                    "interfaces",
+                    lambda vpc=each.id: leftover.interfaces(self.account, vpc),  # type: ignore[misc]
+                    lambda vpc=each.id: leftover.delete_interfaces(self.account, vpc),  # type: ignore[misc]
+                )
+            )
+        return stages
+
+    def _protected(self) -> list[str]:
+        return [each.name for each in self.owned if each.protect]
+
+    def _lift(self) -> None:
+        """AWS's own protection and Pulumi's, which a person has just asked for."""
+        for each in self._of("rds/instance"):
+            name = each.arn.rpartition(":")[2]
+            self.account.rds.modify_db_instance(
+                DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True
+            )
+        for each in self._of("eks/cluster"):
+            self.account.eks.update_cluster_config(name=each.id, deletionProtection=False)
+        for program in self.stack.programs:
+            if any(each.protect for each in self.stack.engine.owned(program, self.stack.name)):
+                self.stack.engine.unprotect(program, self.stack.name)
+
+    def _of(self, kind: str) -> list[Owned]:
+        return [each for each in self.owned if f":{kind}:" in each.type]
+
+
+def _wait() -> None:
+    """Who made them takes them away."""
+
+
+def _some(names: Sequence[str], none: str = "none") -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more if names else none
