@@ -20,7 +20,7 @@ class Proxy(Component):
     def __init__(self, site: Site, keys: Keys, network: Network, database: Database) -> None:
         super().__init__("Proxy", site)
         assert database.secret is not None  # the configuration refuses a proxy of what has none
-        own = group(self, network, "proxy", "Proxy of the database")
+        own = self.group = group(self, network, "proxy", "Proxy of the database")
         let_in(self, own, database.clients, PORT)
         let_out(self, own, database.group, PORT, "database")
         let_in(self, database.group, own, PORT, "proxy")

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from infra.config.archive import Archive
 from infra.config.base import LogDays, Region, Strict
 from infra.config.cache import Cache
 from infra.config.cluster import Cluster
@@ -50,6 +51,7 @@ class Platform(Strict, frozen=True):
     network: Annotated[Network, Meta(description="The VPC.")] = Network()
     database: Annotated[Database, Meta(description="PostgreSQL.")] = Database()
     cache: Annotated[Cache, Meta(description="Valkey.")] = Cache()
+    archive: Annotated[Archive | None, Meta(description="Old done tasks, moved to S3.")] = None
     edge: Annotated[Edge | None, Meta(description="Names, CloudFront and its firewall.")] = None
     cost: Annotated[Cost, Meta(description="What it may cost.")] = Cost()
     cluster: Annotated[Cluster, Meta(description="Kubernetes.")] = Cluster()
@@ -69,6 +71,8 @@ class Platform(Strict, frozen=True):
             raise ValueError(f"region: {self.profile} is not in {self.region}; it has its home in {home}")
         if self.database.replica_of and f":{self.region}:" in self.database.replica_of:
             raise ValueError(f"database.replica_of: is in {self.region} too; name a primary in another region")
+        if self.archive and self.database.replica_of:
+            raise ValueError("archive: deletes what it moved, and a replica cannot; leave it out until it is promoted")
         if self.edge:
             self._check_edge(self.edge)
         if self.recovery.copy_to == self.region:

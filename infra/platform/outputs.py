@@ -30,6 +30,7 @@ class Outputs(NamedTuple):
     node_profile: Input[str] | None = None  # the addons program: Karpenter's nodes are started with it
     node_role: Input[str] | None = None  # the addons program: Auto Mode's nodes have it
     interruptions: Input[str] | None = None  # the addons program: Karpenter's queue
+    archive_bucket: Input[str] | None = None  # whoever brings a new package of the function, or reads old tasks
     zone: Input[str] | None = None  # the second region's edge.zone_id; the registrar, by its name servers
     ingress: Input[dict[str, str]] | None = None  # the router's chart: alb.annotations
     static_bucket: Input[str] | None = None  # whoever deploys static files, under static/

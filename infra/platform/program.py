@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pulumi import Output
 
+from infra.components.archive import Archive
 from infra.components.cache import Cache
 from infra.components.database import Database
 from infra.components.keys import Keys
@@ -33,6 +34,9 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     look_after(site, keys, Parts(database, proxy, cache, kubernetes.nodes))
     before = front(site, keys, network)
     registry = Registry(site, keys, platform.registry) if platform.registry else None
+    archive = Archive(site, keys, platform.archive) if platform.archive else None
+    if archive and archive.config.package:
+        archive.run_nightly(network, database, proxy, on_call.topic)
     return Outputs(
         region=site.region,
         vpc=network.vpc,
@@ -45,6 +49,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
         cache_host=cache.host,
         cache_secret=cache.secret,
         cache_clients=cache.clients,
+        archive_bucket=archive.bucket if archive else None,
         **before._asdict(),
         cluster_name=kubernetes.cluster.control.name,
         cluster_endpoint=kubernetes.cluster.control.endpoint,

@@ -9,6 +9,7 @@ from typing import Final
 from infra.plan.graph import HIDDEN, Graph, Json, Resource
 from infra.policy.cluster import CLUSTER_RULES
 from infra.policy.edge import EDGE_RULES
+from infra.policy.events import EVENTS_RULES
 from infra.policy.keeping import KEEPING
 from infra.policy.rule import Rule, common_tags, follows, has, protected, said, wants, where_kept
 from infra.policy.watching import WATCHING
@@ -163,6 +164,7 @@ RULES: Final = (
     ),
     *CLUSTER_RULES,
     *EDGE_RULES,
+    *EVENTS_RULES,
     *WATCHING,
     *KEEPING,
 )

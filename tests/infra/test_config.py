@@ -156,6 +156,7 @@ def test_editors_take_the_committed_stacks(name: str) -> None:
             f"edge: {{zone: x.example, checkers: pl-01234567, load_balancer: {BALANCER}}}",
             "edge.load_balancer.listener: is not in us-east-1 of 111111111111",
         ),
+        ("archive: {package: latest}", "archive.package: expected text matching regex"),
         ("cache: {replicas: 0}", "cache.replicas: 0 is not for prod"),
         ("watch: {on_call: []}", "watch.on_call: nobody is not for prod; name an address"),
         ("watch: {on_call: [me]}", "watch.on_call[0]: expected text"),

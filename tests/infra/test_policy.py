@@ -22,6 +22,7 @@ from slo.yamlfile import YamlFileError
 from tests.infra.samples import Samples, allows, graph, one
 from tests.infra.samples_cluster import CLUSTER_SAMPLES
 from tests.infra.samples_edge import EDGE_SAMPLES
+from tests.infra.samples_events import EVENTS_SAMPLES
 from tests.infra.samples_keeping import KEEPING_SAMPLES
 from tests.infra.samples_watching import WATCHING_SAMPLES
 
@@ -177,6 +178,7 @@ SAMPLES: Samples = {
     ),
     **CLUSTER_SAMPLES,
     **EDGE_SAMPLES,
+    **EVENTS_SAMPLES,
     **WATCHING_SAMPLES,
     **KEEPING_SAMPLES,
 }

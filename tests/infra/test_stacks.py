@@ -23,7 +23,8 @@ KEEPS_DATA = ("kms/key", "rds/instance")
 def can_have_tags(resource: Resource) -> bool:
     """As the SDK's own type says."""
     _, module, kind = resource.type.split(":")
-    found = getattr(importlib.import_module(f"{pulumi_aws.__name__}.{module.partition('/')[0]}"), kind)
+    package = module.partition("/")[0].replace("lambda", "lambda_")  # a word of Python's own
+    found = getattr(importlib.import_module(f"{pulumi_aws.__name__}.{package}"), kind)
     return "tags" in inspect.signature(found._internal_init).parameters
 
 

@@ -1,0 +1,1 @@
+"""Functions that AWS Lambda runs: plain Python, packed by `infra/functions/package.py`."""

@@ -1,0 +1,1 @@
+"""Moves tasks that were done long ago from PostgreSQL to S3."""
