@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
 import msgspec
+from msgspec import structs
 
+from infra.components.night import WEEK_HOURS, hours_on
 from infra.config.platform import Platform
 from infra.cost.book import Book, read_book
 from infra.cost.charge import Basis, Terms
@@ -15,6 +18,8 @@ from infra.cost.usage import Usage, UsageFile, read_file, usage_of
 from infra.plan.graph import Graph
 from infra.plan.run import plan_platform
 from infra.stackfile import StackFile
+
+STOP: Final = "20:00"  # what `night=true` means where the stack file says nothing
 
 
 class Months:
@@ -45,7 +50,10 @@ class Months:
 
     def awake(self, terms: Terms) -> float:
         """Of all hours, those in which machines that can stop run; production never sleeps."""
-        return 1.0
+        if not terms.night or self.platform.keeps_data:
+            return 1.0
+        night = self.platform.night
+        return hours_on(night if night.stop else structs.replace(night, stop=STOP)) / WEEK_HOURS
 
 
 @cache  # each comparison asks for the same two or three plans again and again

@@ -19,7 +19,12 @@ NAMES: Final = tuple(field.encode_name for field in msgspec.structs.fields(Terms
 def planned(platform: Platform) -> Terms:
     """What the stack itself asks for; Karpenter takes the cheapest of what it may, which is arm64."""
     nodes = platform.cluster.nodes
-    return Terms(spot=nodes.spot_percent / 100, graviton="arm64" in nodes.architectures, elastic=True)
+    return Terms(
+        spot=nodes.spot_percent / 100,
+        graviton="arm64" in nodes.architectures,
+        elastic=True,
+        night=platform.night.stop is not None,
+    )
 
 
 def read_terms(words: str, over: Terms) -> Terms:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from infra.cost.advice import advise
 from infra.cost.charge import Terms
 from infra.cost.month import Months
+from infra.cost.report import advice_words
 from infra.cost.terms import BASELINE, STEPS, read_terms
 from infra.cost.usage import HOURS
 from infra.cost.what_if import compare
@@ -100,3 +101,22 @@ def test_x86_nodes_cost_more_than_graviton_and_spot_less_than_on_demand() -> Non
     prod = months("prod")
     assert prod.under(read_terms("graviton=true", BASELINE)).usd < prod.under(BASELINE).usd
     assert prod.under(read_terms("spot=1", BASELINE)).usd < prod.under(read_terms("spot=0.5", BASELINE)).usd
+
+
+def test_a_night_stops_machines_and_not_storage_and_never_production() -> None:
+    """65 of the 168 hours of a week, from 7 to 20 on workdays."""
+
+    def usd(stack: str, night: str, part: str) -> float:
+        found = months(stack).under(read_terms(f"night={night}", months(stack).planned)).lines
+        return sum(each.usd for each in found if part in each.sku)
+
+    for part in ("RDS: PostgreSQL", "linux"):
+        assert usd("dev", "true", part) == pytest.approx(usd("dev", "false", part) * 65 / 168)
+        assert usd("prod", "true", part) == usd("prod", "false", part) > 0
+    assert usd("dev", "true", "gp3 storage") == usd("dev", "false", "gp3 storage") > 0
+
+
+def test_no_savings_plan_is_advised_for_what_sleeps() -> None:
+    """It runs for fewer hours than a commitment needs to pay."""
+    assert [False, False] == [each.worth for each in advise(months("dev"))]
+    assert "none; the nodes of dev run 39% of the hours" in advice_words(advise(months("dev"))[0], "dev")
