@@ -19,7 +19,7 @@ from jsonschema.validators import extend
 from pulumi.runtime.rpc import UNKNOWN
 
 from infra.plan.graph import Json
-from infra.rehearsal.types import TYPES
+from infra.rehearsal.types import TYPES, Published
 
 LEAVES: Final = (  # what is asked; not what needs every word to be translated, nor types, which the SDK has
     "const",
@@ -55,7 +55,8 @@ def complaints(token: str, inputs: dict[str, Json], region: str) -> Iterator[tup
     if schema is None:
         return
     kind = TYPES[token.split(":")[1]]
-    translated = _translated(inputs, schema, schema, kind.names)
+    translated = _translated(inputs, _of_inputs(schema, kind), schema, kind.names)
+    translated = {kind.inside: translated} if kind.inside else translated
     added = [each for name in (kind.name, *kind.like) for each in extensions(name, region)]
     for each in (schema, *added):
         for error in Asked(each).iter_errors(translated):
@@ -68,8 +69,10 @@ def settled(token: str, key: str, region: str) -> bool:
     schema = of(token, region)
     if schema is None:
         return False
-    name = _name(key, schema, TYPES[token.split(":")[1]].names)
-    return f"/properties/{name}" in schema.get("createOnlyProperties", ())
+    kind = TYPES[token.split(":")[1]]
+    name = _name(key, _of_inputs(schema, kind), kind.names)
+    path = "/".join(each for each in ("/properties", kind.inside, name) if each)
+    return name is not None and path in schema.get("createOnlyProperties", ())
 
 
 def unjudged(token: str, inputs: Mapping[str, Json], region: str) -> list[str]:
@@ -78,7 +81,8 @@ def unjudged(token: str, inputs: Mapping[str, Json], region: str) -> list[str]:
     asked = [key for key in inputs if key not in IGNORED]
     if schema is None:
         return asked
-    return [key for key in asked if _name(key, schema, TYPES[token.split(":")[1]].names) is None]
+    kind = TYPES[token.split(":")[1]]
+    return [key for key in asked if _name(key, _of_inputs(schema, kind), kind.names) is None]
 
 
 def of(token: str, region: str) -> Schema | None:
@@ -133,6 +137,11 @@ def _translated(found: Json, schema: Schema, root: Schema, names: Mapping[str, s
         return found
     known = {key: name for key in found if key not in IGNORED and (name := _name(key, schema, names))}
     return {name: _translated(found[key], schema["properties"][name], root, names) for key, name in known.items()}
+
+
+def _of_inputs(schema: Schema, kind: Published) -> Schema:
+    """The part of a schema that has Pulumi's inputs."""
+    return _resolved(schema["properties"][kind.inside], schema) if kind.inside else schema
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import get_args
 
 import msgspec
@@ -26,6 +28,21 @@ def token(kind: str) -> str:
     return f"aws:{kind}:{name[0].upper()}{name[1:]}"
 
 
+def names(kind: str) -> list[str]:
+    """All names of a type's properties, in its structures too."""
+    found: list[str] = []
+
+    def walk(kinds: Mapping[str, object], depth: int) -> None:
+        for name, each in kinds.items():
+            found.append(name)
+            inner = sdk.plain(sdk.element(sdk.plain(each)) or each)
+            if depth and (fields := sdk.fields(inner)):
+                walk(fields, depth - 1)
+
+    walk(sdk.properties(kind), sdk.DEPTH)
+    return found
+
+
 def allowed(section: type, key: str) -> list[str]:
     """What the configuration allows for a key that has a list."""
     found = msgspec.json.schema(section)["$defs"][section.__name__]["properties"][key]["enum"]
@@ -37,8 +54,9 @@ def test_the_names_of_both_sides_exist() -> None:
     for kind, known in TYPES.items():
         schema = published.of(token(kind), REGIONS[0])
         assert schema is not None, known.name
-        assert set(known.names.values()) <= schema["properties"].keys(), known.name
-        assert known.names.keys() <= sdk.properties(token(kind)).keys(), kind
+        assert not known.inside or known.inside in schema["properties"], known.name
+        assert all(f'"{word}"' in json.dumps(schema) for word in known.names.values()), known.name
+        assert all(name in json.dumps(names(token(kind))) for name in known.names), kind
 
 
 def test_nothing_that_a_stack_states_is_refused(stack: Graph) -> None:
@@ -74,6 +92,10 @@ def test_every_valkey_that_the_configuration_allows_is_offered(region: str, vers
         (CACHE, {"engine": "valkey", "engineVersion": "8.7"}, "EngineVersion"),
         (CACHE, {"nodeType": "cache.r7g.small"}, "CacheNodeType"),
         (GROUP, {"description": "The database's proxy"}, "GroupDescription"),
+        ("aws:cloudwatch/metricAlarm:MetricAlarm", {"comparisonOperator": "Bigger"}, "ComparisonOperator"),
+        ("aws:route53/healthCheck:HealthCheck", {"type": "PIGEON"}, "HealthCheckConfig.Type"),
+        ("aws:cloudfront/distribution:Distribution", {"httpVersion": "http9"}, "DistributionConfig.HttpVersion"),
+        ("aws:eks/addon:Addon", {"resolveConflictsOnCreate": "NEVER"}, "ResolveConflicts"),
         (CACHE, {"logDeliveryConfigurations": [{"destinationType": "pigeon"}]}, "LogDeliveryConfigurations.0."),
     ],
 )
