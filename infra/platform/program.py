@@ -31,12 +31,12 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     cache = Cache(site, keys, network)
     clients, secrets = [database.clients, cache.clients], [database.secret, cache.secret]
     kubernetes = Kubernetes(site, keys, network, clients, secrets)
-    look_after(site, keys, Parts(database, proxy, cache, kubernetes.nodes))
+    on_call = look_after(site, keys, Parts(database, proxy, cache, kubernetes.nodes))
     before = front(site, keys, network)
     registry = Registry(site, keys, platform.registry) if platform.registry else None
     archive = Archive(site, keys, platform.archive) if platform.archive else None
     if archive and archive.config.package:
-        archive.run_nightly(network, database, proxy, on_call.topic)
+        archive.run_nightly(network, database, proxy, on_call)
     return Outputs(
         region=site.region,
         vpc=network.vpc,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pulumi import Output
+
 from infra.components.cache import Cache
 from infra.components.database import Database
 from infra.components.keys import Keys
@@ -29,8 +31,11 @@ class Parts(NamedTuple):
     nodes: Nodes | None  # Auto Mode has its own
 
 
-def look_after(site: Site, keys: Keys, parts: Parts) -> None:
-    """Make what these parts need, as the sections `watch`, `cost`, `recovery` and `night` say."""
+def look_after(site: Site, keys: Keys, parts: Parts) -> Output[str]:
+    """Make what these parts need, as the sections `watch`, `cost`, `recovery` and `night` say.
+
+    Returns the topic of whoever is on call.
+    """
     on_call, platform, database = OnCall(site, keys), site.platform, parts.database
     _watch(site, on_call, parts)
     Spending(site, on_call.topic)
@@ -40,6 +45,7 @@ def look_after(site: Site, keys: Keys, parts: Parts) -> None:
             recovery.replicate(database.primary.arn, platform.database.backup_days)
     if platform.night.stop:
         Night(site, database.identifiers[0], parts.nodes.group if parts.nodes else None)
+    return on_call.topic
 
 
 def _watch(site: Site, on_call: OnCall, parts: Parts) -> None:
