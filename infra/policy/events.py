@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from infra.plan.graph import Graph, Resource
-from infra.policy.rule import Rule, has, said
+from infra.policy.rule import Rule, has, said, where_kept
 
 RUNTIMES: Final = (
     "python3.12",
@@ -42,5 +42,5 @@ FUNCTION: Final = ("lambda/function",)
 EVENTS_RULES: Final = (
     Rule("functions-inside", FUNCTION, "Nobody outside needs the database", "Lambda.3", function_inside),
     Rule("functions-bounded", FUNCTION, "One that runs wild starves the others", "Lambda.2", function_bounded),
-    Rule("schedules-told", ("scheduler/schedule",), "A night that fails is silent", "", schedule_told),
+    Rule("schedules-told", ("scheduler/schedule",), "A night that fails is silent", "", where_kept(schedule_told)),
 )

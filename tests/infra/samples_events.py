@@ -27,7 +27,10 @@ EVENTS_SAMPLES: Samples = {
         ],
     ),
     "schedules-told": (
-        [graph(one(SCHEDULE, {"target": {"deadLetterConfig": {"arn": "x"}}}))],
+        [
+            graph(one(SCHEDULE, {"target": {"deadLetterConfig": {"arn": "x"}}})),
+            graph(one(SCHEDULE, {"target": {"arn": "x"}}), environment="dev"),
+        ],
         [(graph(one(SCHEDULE, {"target": {"arn": "x"}})), "loses what it cannot start")],
     ),
 }
