@@ -18,7 +18,7 @@ NOUNS = {
     "load": "Load tests: run, report, profiles.",
     "slo": "Targets: show them, check counts against them.",
     "cluster": "A real Kubernetes node on this machine: up, down, status, load-image, kubeconfig.",
-    "infra": "The AWS programs, judged without an account: plan, policy, cost, picture.",
+    "infra": "The AWS programs: plan, policy, cost, rehearse without an account; deploy, drift, drill, teardown.",
     "db": "Data: migrate, backfill, contract, lint, seed.",
 }
 

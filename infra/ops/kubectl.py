@@ -35,7 +35,7 @@ class Kubectl:
     def __init__(self, context: str) -> None:
         found = shutil.which("kubectl")
         if found is None:
-            raise ConfigError("no kubectl in the PATH; install it, or say --no-cluster where the cluster is gone")
+            raise ConfigError("no kubectl in the PATH; install it, or say --context none where the cluster is gone")
         self.command = [found, "--context", context, f"--request-timeout={LIMIT_S}s"]
 
     def fronts(self) -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from infra.errors import ConfigError, InfraError
 from scripts.commands.infra_cost import cost, prices
+from scripts.commands.infra_ops import deploy, drift, drill, teardown
 from scripts.commands.infra_picture import picture
 from scripts.commands.infra_rehearse import rehearse
 from scripts.console import err, say
@@ -43,6 +44,8 @@ command.add_command(cost)
 command.add_command(prices)
 command.add_command(picture)
 command.add_command(rehearse)
+for verb in (deploy, drift, drill, teardown):
+    command.add_command(verb)
 
 
 @command.command()

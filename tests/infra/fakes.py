@@ -1,0 +1,52 @@
+"""A fake of Pulumi and one of a cluster: they remember what they were asked."""
+
+from __future__ import annotations
+
+from infra.ops.engine import Owned, Program, Step
+from infra.ops.patience import Tell
+
+
+class FakeEngine:
+    """States and previews by the name of the program; `asked` is what was done, in order."""
+
+    def __init__(
+        self, state: dict[str, tuple[Owned, ...]] | None = None, previews: dict[str, tuple[Step, ...]] | None = None
+    ) -> None:
+        self.state, self.previews, self.asked = state or {}, previews or {}, list[str]()
+
+    def preview(self, program: Program, stack: str, *, refresh: bool = False) -> tuple[Step, ...]:
+        self.asked.append(f"preview {program.name}{' refresh' if refresh else ''}")
+        return self.previews.get(program.name, ())
+
+    def owned(self, program: Program, stack: str) -> tuple[Owned, ...]:
+        return self.state.get(program.name, ())
+
+    def up(self, program: Program, stack: str, tell: Tell) -> None:
+        self.asked.append(f"up {program.name}")
+
+    def unprotect(self, program: Program, stack: str) -> None:
+        self.asked.append(f"unprotect {program.name}")
+
+    def destroy(self, program: Program, stack: str, tell: Tell) -> None:
+        self.asked.append(f"destroy {program.name}")
+
+
+class FakeWorkloads:
+    """A cluster whose fronts and pools go a look after they were told to."""
+
+    def __init__(self, asked: list[str]) -> None:
+        self.asked, self.front, self.pool = asked, ["ingress web/task-api"], ["nodepool/general"]
+
+    def fronts(self) -> list[str]:
+        return list(self.front)
+
+    def delete_fronts(self) -> None:
+        self.asked.append("delete fronts")
+        self.front.clear()
+
+    def pools(self) -> list[str]:
+        return list(self.pool)
+
+    def delete_pools(self) -> None:
+        self.asked.append("delete pools")
+        self.pool.clear()

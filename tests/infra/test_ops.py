@@ -1,0 +1,300 @@
+"""Operations: on a fake of Pulumi, and on AWS as moto plays it in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.stub import Stubber
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
+
+from infra.errors import ConfigError, NeedsPersonError, OpsError
+from infra.ops import engine as reading
+from infra.ops import leftover
+from infra.ops.account import Account
+from infra.ops.deploy import announced, deploy
+from infra.ops.drift import Tagged, by_tags, drift, sort
+from infra.ops.drill import Exercise
+from infra.ops.engine import PROGRAMS, Owned, Stack, Step
+from infra.ops.gates import ENDS, STATEFUL, refusals
+from infra.ops.patience import Patience
+from infra.ops.teardown import Teardown
+from infra.stackfile import read_stack
+from scripts.commands import infra_ops
+from scripts.commands.infra import command
+from scripts.exits import Exit
+from tests.infra.fakes import FakeEngine, FakeWorkloads
+
+DATABASE = "aws:rds/instance:Instance"
+TAGS = [{"Key": "project", "Value": "primetrade"}, {"Key": "environment", "Value": "dev"}]
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def patience(self, limit_s: float = 100) -> Patience:
+        return Patience(limit_s, 1, self.sleep, lambda: self.now)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """An empty account of moto's."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "not a real one")
+    with mock_aws():
+        yield Account(DEFAULT_ACCOUNT_ID, "us-east-1")
+
+
+def stack(engine: FakeEngine, told: list[str] | None = None) -> Stack:
+    return Stack("dev", engine, PROGRAMS, (told if told is not None else []).append)
+
+
+def database(account: Account, name: str, *, protected: bool = False) -> str:
+    made = account.rds.create_db_instance(
+        DBInstanceIdentifier=name,
+        Engine="postgres",
+        DBInstanceClass="db.t4g.medium",
+        AllocatedStorage=20,
+        MasterUsername="primetrade",
+        MasterUserPassword="not a real one",
+        BackupRetentionPeriod=1,
+        DeletionProtection=protected,
+        DBSubnetGroupName="subnets",
+        Tags=TAGS,  # type: ignore[arg-type]
+    )
+    return made["DBInstance"]["DBInstanceArn"]
+
+
+def network(account: Account) -> tuple[str, list[str]]:
+    vpc = account.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        account.ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{at}.0/24", AvailabilityZone=f"us-east-1{zone}")
+        for at, zone in enumerate("ab")
+    ]
+    ids = [each["Subnet"]["SubnetId"] for each in subnets]
+    account.rds.create_db_subnet_group(DBSubnetGroupName="subnets", DBSubnetGroupDescription="x", SubnetIds=ids)
+    return vpc, ids
+
+
+# Deploy.
+
+
+def test_programs_are_deployed_in_their_order_each_previewed_just_before() -> None:
+    """Later ones read what earlier ones export."""
+    engine = FakeEngine(previews={each.name: (Step("create", "x", "aws:sqs/queue:Queue"),) for each in PROGRAMS})
+    deploy(stack(engine), (), nullcontext())
+    names = [each.name for each in PROGRAMS]
+    assert [word for name in names for word in (f"preview {name}", f"up {name}")] == engine.asked
+
+
+def test_a_dry_deploy_previews_and_changesnullcontext() -> None:
+    """As does one that has nothing to do."""
+    engine = FakeEngine(previews={"platform": (Step("create", "x", "aws:sqs/queue:Queue"),)})
+    done = deploy(stack(engine), (), None)
+    assert [f"preview {each.name}" for each in PROGRAMS] == engine.asked
+    assert [False] * len(PROGRAMS) == [each.done for each in done]
+
+
+def test_a_deploy_stops_before_data_would_be_lost_unless_that_is_named() -> None:
+    """What came before stays; the message says which resource, why and how to go on."""
+    loss = (Step("replace", "primetrade-dev-database", DATABASE, ("storageEncrypted",)),)
+    engine = FakeEngine(previews={"platform": loss})
+    with pytest.raises(NeedsPersonError, match=r"database: replace because of storageEncrypted would lose its data;.*"):
+        deploy(stack(engine), (), nullcontext())
+    assert "up platform" not in engine.asked
+    deploy(stack(engine), ("primetrade-dev-database",), nullcontext())
+    assert "up platform" in engine.asked
+
+
+@given(st.sampled_from(sorted(STATEFUL)), st.sampled_from([*ENDS, "create", "update", "read"]))
+def test_only_an_end_of_what_keeps_state_is_refused(kind: str, op: str) -> None:
+    """Whatever it is."""
+    assert (op in ENDS) == bool([*refusals([Step(op, "x", f"aws:{kind}:X")], ())])
+    assert [] == [*refusals([Step(op, "x", "aws:sqs/queue:Queue")], ())]
+
+
+def test_a_deploy_is_announced_to_the_alarms(account: Account) -> None:
+    """By the metric that the alarm `deploying` looks at, while it runs."""
+    with announced(account, "dev", every_s=0.01):
+        pass
+    (metric,) = account.cloudwatch.list_metrics(Namespace="primetrade/Deploys")["Metrics"]
+    assert [{"Name": "Environment", "Value": "dev"}] == metric["Dimensions"]
+
+
+# Pulumi's own words.
+
+
+def test_what_pulumi_says_is_read() -> None:
+    """Steps that change something, by name and type; components and providers are no resources of AWS."""
+    urn = "urn:pulumi:dev::primetrade::primetrade:Database$aws:rds/instance:Instance::primetrade-dev-database"
+    changed = {"op": "update", "urn": urn, "diffReasons": ["multiAz"]}
+    digest = json.dumps({"steps": [changed, {"op": "same", "urn": urn}]})
+    assert (Step("update", "primetrade-dev-database", DATABASE, ("multiAz",)),) == reading.steps(digest)
+    kept = {"urn": urn, "type": DATABASE, "custom": True, "id": "db-1", "protect": True, "outputs": {"arn": "A"}}
+    other = {"urn": "urn:pulumi:dev::primetrade::primetrade:Keys::keys", "type": "primetrade:Keys"}
+    export = json.dumps({"deployment": {"resources": [kept, other]}})
+    assert (Owned("primetrade-dev-database", DATABASE, "db-1", "A", protect=True),) == reading.owned(export)
+    with pytest.raises(OpsError, match="pulumi said something else"):
+        reading.steps("no json")
+
+
+# Drift.
+
+
+def test_drift_is_what_a_refresh_would_change_and_what_no_stack_owns(account: Account) -> None:
+    """What the cluster made is told apart."""
+    network(account)
+    ours, stray = database(account, "ours"), database(account, "stray")
+    balancer = account.balancing.create_load_balancer(
+        Name="x",
+        Subnets=network_of(account),
+        Tags=[*TAGS, {"Key": "elbv2.k8s.aws/cluster", "Value": "c"}],  # type: ignore[list-item]
+    )["LoadBalancers"][0]["LoadBalancerArn"]
+    changed = Step("update", "db", DATABASE, ("multiAz",))
+    engine = FakeEngine({"platform": (Owned("db", DATABASE, "db-1", ours),)}, {"platform": (changed,)})
+    found = drift(stack(engine), by_tags(account, "primetrade", "dev"))
+    assert ["preview platform refresh"] == engine.asked
+    assert ((stray,), (balancer,), False) == (found.unowned, found.of_cluster, found.none)
+
+
+def network_of(account: Account) -> list[str]:
+    return [each["SubnetId"] for each in account.ec2.describe_subnets()["Subnets"] if not each["DefaultForAz"]][:2]
+
+
+def test_a_resource_is_known_by_its_arn_or_by_its_id() -> None:
+    """States have one or the other."""
+    arn = "arn:aws:ec2:us-east-1:1:vpc/vpc-1"
+    for known in (Owned("x", "t", "vpc-1"), Owned("x", "t", "other", arn), Owned("x", "t", arn)):
+        assert ((), ()) == sort([Tagged(arn, {})], [known])
+    assert ((arn,), ()) == sort([Tagged(arn, {})], [Owned("x", "t", "vpc-2", "")])
+
+
+# Teardown.
+
+
+def test_a_teardown_goes_from_the_cluster_down_to_the_network(account: Account) -> None:
+    """Fronts, pools, interfaces, AWS's protection, then the programs from the last to the first."""
+    vpc, subnets = network(account)
+    account.ec2.create_network_interface(SubnetId=subnets[0])
+    arn = database(account, "primetrade-dev-database", protected=True)
+    state = (Owned("db", DATABASE, "db-1", arn, protect=True), Owned("vpc", "aws:ec2/vpc:Vpc", vpc))
+    engine = FakeEngine({"platform": state})
+    work = Teardown(stack(engine), account, FakeWorkloads(engine.asked), lambda: by_tags(account, "primetrade", "dev"))
+    assert ["db"] == work.look().protected
+    assert [] == engine.asked
+    with pytest.raises(NeedsPersonError, match="add --confirm dev"):
+        work.run("", Clock().patience())
+    found = work.run("dev", Clock().patience())
+    destroyed = [f"destroy {each.name}" for each in reversed(PROGRAMS)]
+    assert ["delete fronts", "delete pools", "unprotect platform", *destroyed] == engine.asked
+    assert [] == leftover.interfaces(account, vpc)
+    assert not account.rds.describe_db_instances()["DBInstances"][0]["DeletionProtection"]
+    assert [arn] == found.leftovers
+
+
+def test_waiting_ends_with_what_is_left() -> None:
+    """It names it once, and does not wait for ever."""
+    told: list[str] = []
+    with pytest.raises(OpsError, match="after 10 s there is still a load balancer"):
+        Clock().patience(10).until(lambda: "a load balancer", told.append)
+    assert ["waiting for a load balancer"] == told
+
+
+# Drill.
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def backups(account: Account, arn: str, age: timedelta) -> Stubber:
+    """AWS as described, since moto knows neither ARNs nor windows of automated backups."""
+    stubber = Stubber(account.rds)
+    answer = {"DBInstanceArn": arn, "DBInstanceAutomatedBackupsArn": "arn:aws:rds:us-east-1:1:auto-backup:ab-1"}
+    window = {"RestoreWindow": {"EarliestTime": NOW - timedelta(days=7), "LatestTime": NOW - age}}
+    instance = {
+        "DBInstanceIdentifier": "primetrade-dev-database",
+        "DBInstanceArn": arn,
+        "DBInstanceStatus": "available",
+        "DBInstanceClass": "db.t4g.medium",
+        "DBSubnetGroup": {"DBSubnetGroupName": "subnets"},
+        "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1", "Status": "active"}],
+    }
+    stubber.add_response("describe_db_instances", {"DBInstances": [instance]})
+    found = {"DBInstanceAutomatedBackups": [{**answer, **window}]}
+    stubber.add_response("describe_db_instance_automated_backups", found)
+    stubber.add_response("describe_db_instances", {"DBInstances": [instance]})
+    stubber.add_response("restore_db_instance_to_point_in_time", {"DBInstance": {}})
+    for status in ("creating", "available"):
+        copy = {**instance, "DBInstanceStatus": status}
+        stubber.add_response("describe_db_instances", {"DBInstances": [copy]})
+    stubber.add_response("delete_db_instance", {"DBInstance": {}})
+    return stubber
+
+
+@pytest.mark.parametrize(("age", "missed"), [(timedelta(minutes=5), []), (timedelta(hours=1), ["RPO: the copy"])])
+def test_a_drill_restores_a_copy_times_it_and_deletes_it(account: Account, age: timedelta, missed: list[str]) -> None:
+    """Calls and answers are held against AWS's own description of them."""
+    platform = read_stack("dev").platform
+    with backups(account, "arn:aws:rds:us-east-1:1:db:primetrade-dev-database", age) as stubber:
+        exercise = Exercise(platform, account, lambda: NOW)
+        look = exercise.look()
+        steps = exercise.run(look, Clock().patience(), lambda line: None)
+        stubber.assert_no_pending_responses()
+    found = exercise.report("dev", look, steps)
+    assert 1 == found.rto_s
+    assert missed == [words.rpartition(" is ")[0] for words in found.missed]
+
+
+def test_a_drill_without_backups_says_so(account: Account) -> None:
+    """Those of moto are none that can be restored."""
+    network(account)
+    database(account, "primetrade-dev-database")
+    exercise = Exercise(read_stack("dev").platform, account)
+    look = exercise.look()
+    assert ["RPO: nothing says how old the copy is"] == exercise.report("dev", look, ()).missed
+    with pytest.raises(OpsError, match="no backups to restore"):
+        exercise.run(look, Clock().patience(), lambda line: None)
+
+
+# The verbs.
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(command, list(words))
+
+
+def test_the_wrong_account_is_refused(account: Account) -> None:
+    """Before anything is read or changed."""
+    with pytest.raises(ConfigError, match="credentials are of 123456789012, the stack is in 1"):
+        Account("1", "us-east-1").check()
+    assert Exit.USAGE == call("drift", "dev").exit_code
+
+
+def test_the_verbs_end_with_the_codes_of_the_one_table(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """6 where a person must decide, 0 where nothing is to be decided."""
+    engine = FakeEngine(previews={"platform": (Step("delete", "db", DATABASE),)})
+    monkeypatch.setattr(infra_ops, "engine", lambda: engine)
+    monkeypatch.setattr(Account, "check", lambda self: None)
+    assert Exit.NEEDS_PERSON == call("deploy", "dev").exit_code
+    assert Exit.DONE == call("deploy", "dev", "--allow", "db").exit_code
+    assert Exit.DONE == call("drift", "dev").exit_code
+    assert Exit.USAGE == call("teardown", "dev").exit_code
+    done = call("teardown", "dev", "--context", "none")
+    assert (Exit.DONE, "nothing was changed; add --really to do it") == (done.exit_code, done.stdout.splitlines()[-1])
+    assert [] == [words for words in engine.asked if not words.startswith("preview")]
+    network(account)
+    database(account, "stray")
+    assert Exit.NEEDS_PERSON == call("drift", "dev", "--json").exit_code
