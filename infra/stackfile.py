@@ -39,6 +39,9 @@ class Config(Strict, frozen=True):
     database_password: Annotated[
         Secure | None, Meta(description="PostgreSQL's master password, where `database.password` is written.")
     ] = msgspec.field(name=f"{PROJECT}:databasePassword", default=None)
+    app_secret: Annotated[
+        Secure | None, Meta(description="JSON of JWT_KEYS, CURSOR_KEY and ADMIN_TOKEN for the application.")
+    ] = msgspec.field(name=f"{PROJECT}:appSecret", default=None)
     cache_password: Annotated[Secure | None, Meta(description="The application's, for Valkey.")] = msgspec.field(
         name=f"{PROJECT}:cachePassword", default=None
     )
@@ -72,7 +75,7 @@ class StackFile(Encrypted, frozen=True):
         wanted = self.platform.database
         written = wanted.password == "written" and not wanted.replica_of  # noqa: S105 - a way, not a password
         database = (f"{PROJECT}:databasePassword",) if written else ()
-        return (*database, f"{PROJECT}:cachePassword")
+        return (*database, f"{PROJECT}:cachePassword", f"{PROJECT}:appSecret")
 
 
 def stacks(directory: Path = STACKS) -> list[str]:

@@ -47,6 +47,7 @@ NAMES: Final = {
     "iam/rolePolicyAttachment": "IAM::Role",
     "lambda/permission": "Lambda::Permission",
     "rds/instance": "RDS::DBInstance",
+    "rds/instanceAutomatedBackupsReplication": "RDS::DBInstance",
     "rds/parameterGroup": "RDS::DBParameterGroup",
     "rds/proxy": "RDS::DBProxy",
     "rds/proxyDefaultTargetGroup": "RDS::DBProxyTargetGroup",
@@ -61,6 +62,9 @@ NAMES: Final = {
     "wafv2/webAclLoggingConfiguration": "WAFv2::LoggingConfiguration",
 }
 PARTS: Final = {
+    "backup/plan": "Backup::BackupPlan",
+    "backup/selection": "Backup::BackupSelection",
+    "backup/vault": "Backup::BackupVault",
     "s3/bucket": "S3::Bucket",
     "dynamodb/table": "DynamoDB::Table",
     "sqs/re": "SQS::Queue",

@@ -34,7 +34,8 @@ class Identities(Component):
             lambda all_: policy(*controllers.external_secrets(all_[0], all_[1:], region))
         )
         lend(self, cluster, "external-secrets", "external-secrets", read)
-        lend(self, cluster, "opentelemetry", "adot-collector", policy(*controllers.tracing()))
+        if site.platform.watch.trace_percent:
+            lend(self, cluster, "opentelemetry", "adot-collector", policy(*controllers.tracing()))
         self.app = granted(self, site.name("app", "role"), trust(site))
         for slot in SLOTS:
             associate(self, cluster, APP, f"{APP}-{slot}", self.app)

@@ -47,6 +47,9 @@ class Platform(Strict, frozen=True):
         Annotated[str, Meta(pattern=r"^[\w.-]{1,39}/[\w.-]{1,100}$")] | None,
         Meta(description="OWNER/REPOSITORY whose workflows push images and release here; none: none does."),
     ] = None
+    app_secret_version: Annotated[
+        int, Meta(ge=1, le=10_000, description="Raise it to write the application's own secret anew.")
+    ] = 1
     log_days: Annotated[LogDays, Meta(description="How long the services' own logs are kept.")] = 90
     network: Annotated[Network, Meta(description="The VPC.")] = Network()
     database: Annotated[Database, Meta(description="PostgreSQL.")] = Database()

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from infra import stackfile
+from infra.addons import config as addons
+from infra.addons.read import reference
 from infra.bootstrap import config as bootstrap
 from infra.plan import run
 from infra.plan.graph import Graph
@@ -31,6 +33,7 @@ class Program(NamedTuple):
 PROGRAMS: Final = {
     "bootstrap": Program(bootstrap.PROJECT, ROOT / "infra" / "bootstrap", bootstrap.File),
     "platform": Program(PROJECT, STACKS, StackFile),
+    "addons": Program(addons.PROJECT, ROOT / "infra" / "addons", addons.File),
 }
 
 
@@ -43,7 +46,8 @@ def plan(name: str, stack: str) -> Graph:
     said = {
         key: msgspec.json.encode(value).decode() for key, value in config.items() if key.startswith(program.project)
     }
-    return run.record(lambda: run.run_program(program.directory), program.project, stack, said)
+    others = {reference(stack): plan("platform", stack).exports} if name == "addons" else {}
+    return run.record(lambda: run.run_program(program.directory), program.project, stack, said, references=others)
 
 
 def wanted_secrets(name: str, stack: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ class Outputs(NamedTuple):
     cluster_endpoint: Input[str]  # the addons program: its provider
     cluster_ca: Input[str]  # as above
     node_groups: list[Input[str]]  # the addons program: security groups of the nodes
+    app_secret: Input[str]  # external-secrets: what only the application knows
     app_role: Input[str]  # who makes something for the application's pods gives it the right
     # Not on every stack:
     database_secret: Input[str] | None = None  # external-secrets, for DATABASE_URL

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pulumi import Output
 
+from infra.components.application import Application
 from infra.components.archive import Archive
 from infra.components.cache import Cache
 from infra.components.database import Database
@@ -29,7 +30,8 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     database = Database(site, keys, network)
     proxy = Proxy(site, keys, network, database) if platform.database.proxy else None
     cache = Cache(site, keys, network)
-    clients, secrets = [database.clients, cache.clients], [database.secret, cache.secret]
+    own = Application(site, keys)
+    clients, secrets = [database.clients, cache.clients], [database.secret, cache.secret, own.secret]
     kubernetes = Kubernetes(site, keys, network, clients, secrets)
     on_call = look_after(site, keys, Parts(database, proxy, cache, kubernetes.nodes))
     before = front(site, keys, network)
@@ -58,6 +60,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
         node_profile=kubernetes.profile,
         node_role=kubernetes.node_role,
         interruptions=kubernetes.queue,
+        app_secret=own.secret,
         app_role=kubernetes.app,
         image_repository=registry.url if registry else None,
         push_role=registry.push if registry else None,

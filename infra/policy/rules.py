@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from infra.plan.graph import HIDDEN, Graph, Json, Resource
+from infra.policy.addons import ADDONS_RULES
 from infra.policy.cluster import CLUSTER_RULES
 from infra.policy.edge import EDGE_RULES
 from infra.policy.events import EVENTS_RULES
@@ -16,6 +17,7 @@ from infra.policy.watching import WATCHING
 
 ANYWHERE: Final = ("0.0.0.0/0", "::/0")
 TAGS: Final = ("project", "environment", "owner", "managed-by")
+KUBERNETES: Final = "pulumi:providers:kubernetes"
 SECRET_WORDS: Final = ("password", "token", "secretstring", "privatekey")
 IAM: Final = ("iam/policy", "iam/role", "iam/rolePolicy")
 POLICIES: Final = ("policy", "policyDocument", "assumeRolePolicy")
@@ -69,6 +71,8 @@ def owned(resource: Resource, graph: Graph) -> Iterator[str]:
     if provider is None:
         yield "is made by no provider of the program; account and region are whatever the shell has"
         return
+    if provider.type == KUBERNETES:
+        return  # which has labels, and no bill
     common = common_tags(provider)
     yield from (f"has no tag {tag}; give it to {provider.name}" for tag in TAGS if tag not in common)
     own = resource.inputs.get("tags")
@@ -163,6 +167,7 @@ RULES: Final = (
         where_kept(wants(automaticFailoverEnabled=True)),
     ),
     *CLUSTER_RULES,
+    *ADDONS_RULES,
     *EDGE_RULES,
     *EVENTS_RULES,
     *WATCHING,

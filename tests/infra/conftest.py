@@ -13,7 +13,7 @@ from infra.plan.graph import Graph
 from infra.plan.run import plan, plan_platform
 from infra.stackfile import PROJECT, read_stack, stacks
 
-SECRETS = (f"{PROJECT}:databasePassword", f"{PROJECT}:cachePassword")
+SECRETS = (f"{PROJECT}:databasePassword", f"{PROJECT}:cachePassword", f"{PROJECT}:appSecret")
 
 
 @cache

@@ -13,6 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from infra.plan.graph import HIDDEN, Graph, Resource
+from infra.plan.programs import plan
 from infra.policy.rule import Rule, judge
 from infra.policy.rules import RULES
 from infra.policy.waivers import Waiver, read_waivers, waive
@@ -20,6 +21,7 @@ from scripts.commands.infra import command
 from scripts.exits import Exit
 from slo.yamlfile import YamlFileError
 from tests.infra.samples import Samples, allows, graph, one
+from tests.infra.samples_addons import ADDONS_SAMPLES
 from tests.infra.samples_cluster import CLUSTER_SAMPLES
 from tests.infra.samples_edge import EDGE_SAMPLES
 from tests.infra.samples_events import EVENTS_SAMPLES
@@ -177,6 +179,7 @@ SAMPLES: Samples = {
         [(graph(one(CACHE, {"automaticFailoverEnabled": False})), "automaticFailoverEnabled is false")],
     ),
     **CLUSTER_SAMPLES,
+    **ADDONS_SAMPLES,
     **EDGE_SAMPLES,
     **EVENTS_SAMPLES,
     **WATCHING_SAMPLES,
@@ -215,8 +218,8 @@ def test_no_committed_stack_breaks_a_rule(stack: Graph) -> None:
 
 def test_every_rule_has_something_to_judge(committed: Callable[[str], Graph]) -> None:
     """A type that is spelled wrong would make a rule that cannot fail."""
-    prod = committed("prod")
-    assert [] == [rule.name for rule in RULES if rule.types and not prod.of(*rule.types)]
+    graphs = (committed("prod"), plan("addons", "prod"))
+    assert [] == [rule.name for rule in RULES if rule.types and not any(graph.of(*rule.types) for graph in graphs)]
 
 
 def test_policy_says_what_is_wrong_and_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""The program inside the cluster: controllers, node pools, and the application's place."""
