@@ -37,7 +37,8 @@ class Drift(msgspec.Struct, frozen=True):
 
 def drift(stack: Stack, tagged: Iterable[Tagged]) -> Drift:
     """Compare programs, states and account; nothing is changed, no state either."""
-    changed, owned = {}, []
+    changed: dict[str, tuple[Step, ...]] = {}
+    owned: list[Owned] = []
     for program in stack.programs:
         stack.tell(f"{program.name}: reading its state")
         found = stack.engine.owned(program, stack.name)
