@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
+
 from scripts.local.state import ROOT
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
-from scripts.release.file import ReleaseFile
+from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.journal import Holder
 from scripts.release.kubernetes.client import Api
 from scripts.release.kubernetes.platform import Kubernetes
@@ -46,7 +48,7 @@ class Found(NamedTuple):
 def switches(cluster: Path, image: str, router: str, times: int, rollbacks: int) -> dict[str, Found]:
     """By the kind of switch."""
     with tempfile.TemporaryDirectory() as folder, bed(cluster, Path(folder), image, router) as place:
-        file = place.file()
+        file = _unmigrated(place.file())
         platform = live(place.platform(file), file, replicas=REPLICAS)
         with platform.lock(HOLDER) as fence:
             platform.deploy("green", file.release("1.0.1", {}), REPLICAS, fence)
@@ -63,6 +65,14 @@ def switches(cluster: Path, image: str, router: str, times: int, rollbacks: int)
         with _users(platform) as users:
             back = [_rolled_back(place, platform, file, users, f"1.1.{number}") for number in range(rollbacks)]
             return {**found, COMMAND: _found(back, users)}
+
+
+def _unmigrated(file: ReleaseFile) -> ReleaseFile:
+    """Its releases leave the schema alone."""
+    document = yaml.safe_load(file.path.read_text())
+    document["schema"]["expand"] = []
+    file.path.write_text(yaml.safe_dump(document))
+    return read_release_file(file.path)
 
 
 @contextmanager
