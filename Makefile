@@ -63,6 +63,7 @@ docs: $(VENV)/.dev ## Write the generated pages and schemas anew
 	$(BIN)/python -m scripts.reference
 	$(BIN)/python -m infra.picture
 	$(BIN)/python -m infra.cost.page
+	$(BIN)/python -m infra.bootstrap.page
 
 lock: $(VENV)/.dev ## Write locks/*.txt anew from pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
 	$(call compile_locks,locks)

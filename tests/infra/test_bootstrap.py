@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.bootstrap import derive, policies
+from infra.bootstrap import derive, page, policies
 from infra.bootstrap.config import Account, File
 from infra.bootstrap.names import role_arn
 from infra.components.controllers import may
@@ -77,6 +77,11 @@ def test_state_is_sealed_kept_and_protected(account: Graph) -> None:
     (life,) = account.of("s3/bucketLifecycleConfiguration")
     assert "noncurrentVersionExpiration" in str(life.inputs)
     assert "'expiration'" not in str(life.inputs)
+
+
+def test_the_page_shows_the_policies_that_are_planned() -> None:
+    """If they changed: make docs."""
+    assert page.PAGE.read_text() == page.page()
 
 
 def test_the_permissions_are_those_of_the_committed_graphs() -> None:
