@@ -19,6 +19,7 @@ from infra.config.cluster import Cluster
 from infra.config.cost import Cost
 from infra.config.database import Database
 from infra.config.edge import Edge
+from infra.config.later import Audit, Events, Exports
 from infra.config.network import Network
 from infra.config.night import Night
 from infra.config.recovery import Recovery
@@ -55,6 +56,9 @@ class Platform(Strict, frozen=True):
     database: Annotated[Database, Meta(description="PostgreSQL.")] = Database()
     cache: Annotated[Cache, Meta(description="Valkey.")] = Cache()
     archive: Annotated[Archive | None, Meta(description="Old done tasks, moved to S3.")] = None
+    events: Annotated[Events | None, Meta(description="SNS and SQS; no service speaks or listens yet.")] = None
+    audit: Annotated[Audit | None, Meta(description="DynamoDB; the application writes no audit yet.")] = None
+    exports: Annotated[Exports | None, Meta(description="EFS; the application writes no exports yet.")] = None
     edge: Annotated[Edge | None, Meta(description="Names, CloudFront and its firewall.")] = None
     cost: Annotated[Cost, Meta(description="What it may cost.")] = Cost()
     cluster: Annotated[Cluster, Meta(description="Kubernetes.")] = Cluster()

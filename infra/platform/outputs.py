@@ -32,6 +32,9 @@ class Outputs(NamedTuple):
     node_role: Input[str] | None = None  # the addons program: Auto Mode's nodes have it
     interruptions: Input[str] | None = None  # the addons program: Karpenter's queue
     archive_bucket: Input[str] | None = None  # whoever brings a new package of the function, or reads old tasks
+    events_topic: Input[str] | None = None  # nobody yet: a setting of the application, when it speaks
+    audit_table: Input[str] | None = None  # as above, when it keeps an audit
+    exports_point: Input[str] | None = None  # as above, a volume of the chart
     zone: Input[str] | None = None  # the second region's edge.zone_id; the registrar, by its name servers
     ingress: Input[dict[str, str]] | None = None  # the router's chart: alb.annotations
     static_bucket: Input[str] | None = None  # whoever deploys static files, under static/

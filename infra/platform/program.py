@@ -18,6 +18,7 @@ from infra.components.site import Site
 from infra.config.platform import Platform
 from infra.platform.front import front
 from infra.platform.kubernetes import Kubernetes
+from infra.platform.later import later
 from infra.platform.outputs import Outputs
 from infra.platform.upkeep import Parts, look_after
 
@@ -53,6 +54,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
         cache_clients=cache.clients,
         archive_bucket=archive.bucket if archive else None,
         **before._asdict(),
+        **later(site, keys, network, kubernetes.app, kubernetes.cluster.group)._asdict(),
         cluster_name=kubernetes.cluster.control.name,
         cluster_endpoint=kubernetes.cluster.control.endpoint,
         cluster_ca=kubernetes.cluster.control.certificate_authority.data,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.infra.samples import Samples, graph, one
+from tests.infra.samples import Samples, allows, graph, one
+from tests.infra.samples_edge import DENIED, of_sample
 
 FUNCTION, SCHEDULE = "lambda/function", "scheduler/schedule"
+TABLE, FILES, POINT = "dynamodb/table", "efs/fileSystem", "efs/accessPoint"
+RESTORABLE: dict[str, Any] = {"pointInTimeRecovery": {"enabled": True}, "deletionProtectionEnabled": True}
 BOUND: dict[str, Any] = {
     "reservedConcurrentExecutions": 1,
     "deadLetterConfig": {"targetArn": "x"},
@@ -32,5 +35,33 @@ EVENTS_SAMPLES: Samples = {
             graph(one(SCHEDULE, {"target": {"arn": "x"}}), environment="dev"),
         ],
         [(graph(one(SCHEDULE, {"target": {"arn": "x"}})), "loses what it cannot start")],
+    ),
+    "tables-restorable": (
+        [
+            graph(one(TABLE, RESTORABLE)),
+            graph(one(TABLE, {"pointInTimeRecovery": {"enabled": True}}), environment="dev"),
+        ],
+        [
+            (graph(one(TABLE, RESTORABLE | {"pointInTimeRecovery": {"enabled": False}})), "pointInTimeRecovery is off"),
+            (
+                graph(one(TABLE, RESTORABLE | {"deletionProtectionEnabled": False})),
+                "deletionProtectionEnabled is false",
+            ),
+        ],
+    ),
+    "files-sealed": ([graph(one(FILES, {"encrypted": True}))], [(graph(one(FILES, {})), "encrypted is missing")]),
+    "files-by-tls": (
+        [graph(one(FILES, {}), of_sample("efs/fileSystemPolicy", "fileSystemId", **allows(**DENIED)))],
+        [
+            (graph(one(FILES, {})), "is mounted in clear"),
+            (
+                graph(one(FILES, {}), of_sample("efs/fileSystemPolicy", "fileSystemId", **allows(Action="x"))),
+                "is mounted in clear",
+            ),
+        ],
+    ),
+    "files-by-users": (
+        [graph(one(POINT, {"posixUser": {"uid": 1}, "rootDirectory": {"path": "/x"}}))],
+        [(graph(one(POINT, {"posixUser": {"uid": 1}})), "rootDirectory is missing")],
     ),
 }
