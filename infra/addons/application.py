@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pulumi import Output
+from pulumi_kubernetes.rbac.v1 import RoleRefArgs, SubjectArgs
 
 from infra.components.cache import PORT as CACHE_PORT
 from infra.components.database import NAME as DATABASE
@@ -59,7 +60,8 @@ def urls(said: Outputs) -> dict[str, Output[str]]:
     }
 
 
-def binding() -> tuple[Spec, list[Spec]]:
+def binding() -> tuple[RoleRefArgs, list[SubjectArgs]]:
     """Who the release engine is to AWS gets the Role that helm/router makes for it."""
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": f"{APP}-deployer"}
-    return role, [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": GROUP}]
+    group = "rbac.authorization.k8s.io"
+    role = RoleRefArgs(api_group=group, kind="Role", name=f"{APP}-deployer")
+    return role, [SubjectArgs(api_group=group, kind="Group", name=GROUP)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi import Output
+from pulumi import Input, Output
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from infra.addons import application, pools
@@ -143,8 +144,9 @@ class Nodes(Part):
         self.register_outputs({})
 
 
-def _by_id(found: object) -> Output[list[dict[str, str]]]:
-    return Output.from_input(found).apply(lambda ids: [{"id": each} for each in ids])
+def _by_id(found: Sequence[Input[str]]) -> Output[list[dict[str, str]]]:
+    ids: Output[list[str]] = Output.from_input(cast("list[str]", found))  # one Output of them all, as it is read
+    return ids.apply(lambda each: [{"id": one} for one in each])
 
 
 class Application(Part):

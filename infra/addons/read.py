@@ -21,7 +21,8 @@ def reference(stack: str) -> str:
 def outputs(stack: str) -> Outputs:
     """The platform's exports. One that every stack has and this one does not ends the program."""
     found = pulumi.StackReference(reference(stack)).outputs
-    return Outputs(**{name: found.apply(partial(one, name, stack)) for name in Outputs._fields})
+    said: dict[str, Any] = {name: found.apply(partial(one, name, stack)) for name in Outputs._fields}
+    return Outputs(**said)
 
 
 def one(name: str, stack: str, said: Mapping[str, Any]) -> Any:

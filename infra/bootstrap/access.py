@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 import pulumi
@@ -79,7 +80,7 @@ class Access(Component):
         # How many there are does not hang on the two ARNs, which are not known before the first `up`.
         count = len(policies.packed([*of("b" * 63, "k" * 75)]))
         for at in range(count):
-            text = both.apply(lambda each, at=at: policies.packed([*of(*each)])[at])
+            text = both.apply(partial(_piece, of, at))
             title = f"{name}-{at + 1}"
             made = aws.iam.Policy(
                 self.site.name(part, str(at + 1)), name=title, policy=text, tags={"Name": title}, opts=self._kept()
@@ -88,6 +89,11 @@ class Access(Component):
                 self.site.name(part, str(at + 1), "of"), role=role.name, policy_arn=made.arn, opts=self._kept()
             )
         return role.arn
+
+
+def _piece(of: Callable[[str, str], Iterable[Statement]], at: int, arns: Sequence[str]) -> str:
+    """One of the policies that a role's statements are cut into, once its two ARNs are known."""
+    return policies.packed([*of(*arns)])[at]
 
 
 def broken_by(people: Iterable[str]) -> str:

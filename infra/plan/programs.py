@@ -22,7 +22,7 @@ class Program(NamedTuple):
 
     project: str
     directory: Path
-    kind: type[bootstrap.File | StackFile]
+    kind: type[bootstrap.File | StackFile | addons.File]
 
     @property
     def stacks(self) -> list[str]:

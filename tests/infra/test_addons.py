@@ -243,7 +243,7 @@ NODES = st.builds(
 @given(NODES, st.booleans())
 def test_pools_share_out_what_there_is(nodes: Nodes, auto: bool) -> None:
     """Each share is on one capacity, the percent that was asked for; together they stay within the limit."""
-    found: dict[str, Any] = {**pools.pools(nodes, auto=auto)}
+    found: dict[str, Any] = {str(name): pool for name, pool in pools.pools(nodes, auto=auto).items()}
     shares = {
         capacity: [
             each

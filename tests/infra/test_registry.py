@@ -52,7 +52,7 @@ def test_a_tag_is_never_written_twice_and_every_image_is_looked_through(committe
 def test_the_second_region_has_every_image(committed: Callable[[str], Graph]) -> None:
     """Into a repository of the same name, which its own stack makes: it must run when the first region does not."""
     prod, dr = committed("prod"), committed("dr")
-    (rule,) = prod["primetrade-prod-images-copies"].inputs["replicationConfiguration"]["rules"]  # type: ignore[index,call-overload]
+    (rule,) = prod["primetrade-prod-images-copies"].inputs["replicationConfiguration"]["rules"]  # type: ignore[index]
     assert [{"region": "eu-west-1", "registryId": "111111111111"}] == rule["destinations"]
     assert (
         [rule["repositoryFilters"][0]["filter"]]
