@@ -84,6 +84,7 @@ def controller_manager(home: Path) -> list[str]:
     return [
         *_component(home, "controller-manager", CONTROLLER_MANAGER_PORT),
         "--use-service-account-credentials",
+        "--node-monitor-grace-period=3m",  # what is silent is a stalled machine: there is no other node to go to
         f"--service-account-private-key-file={pki / SERVICE_ACCOUNT_KEY}",
         f"--root-ca-file={pki / 'ca.crt'}",
         f"--cluster-signing-cert-file={pki / 'ca.crt'}",

@@ -28,6 +28,7 @@ WHERE: Final = {
         "test_a_server_that_has_just_come_back_may_not_know_its_roles_yet",
         "test_a_token_that_is_revoked_in_a_release_is_read_again",
         "test_a_release_outlasts_half_a_minute_without_an_api_server",
+        "test_a_release_that_waits_no_longer_says_how_to_go_on",
     ),
     "4 two deployers, a lease that expires, a clock that jumps": (
         "test_the_second_command_is_locked_out_and_told_by_whom",
@@ -91,7 +92,10 @@ WHERE: Final = {
         "test_a_slot_that_ignores_sigterm_is_killed_and_no_user_notices",
         "test_a_slot_that_does_not_end_is_not_called_retired",
     ),
-    "13 an autoscaler": ("test_a_scaled_object_of_keda_is_lifted_and_put_back",),
+    "13 an autoscaler": (
+        "test_a_live_slot_that_scales_out_in_the_overlap_hands_over_at_that_size",
+        "test_a_scaled_object_of_keda_is_lifted_and_put_back",
+    ),
     "14 Helm or a sync with values of before": (
         "test_no_upgrade_and_no_rollback_of_the_chart_moves_the_route",
         "test_helm_changes_the_way_it_applies_and_the_route_stays",

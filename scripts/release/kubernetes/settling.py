@@ -12,7 +12,7 @@ from scripts.release.route import SLOTS, Target
 from scripts.release.slots import Answer, Request
 
 APPLY_S: Final = 20.0  # for the router's owner to take over what was written
-RETURN_S: Final = 75.0  # for nodes whose API server was away: they ask for it again after up to a minute
+RETURN_S: Final = 150.0  # for nodes whose API server was away: they ask once a minute, and may be refused at first
 POLL_S: Final = 0.02
 
 

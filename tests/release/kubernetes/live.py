@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from scripts.release.errors import ReleaseError
+from scripts.release.kubernetes.platform import Kubernetes
 from scripts.release.kubernetes.router import Router
-from scripts.release.platform import Platform
 from scripts.release.route import Target, other
 from scripts.release.slots import Observed
 
@@ -126,15 +126,16 @@ class Users:
 
 
 @contextmanager
-def watched(platform: Platform) -> Iterator[list[Observed]]:
-    """What a bystander sees of the slots and the route, several times a second."""
+def watched(platform: Kubernetes) -> Iterator[list[Observed]]:
+    """What a bystander sees several times a second: the route, and then the slots."""
     found: list[Observed] = []
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(0.2):
             with suppress(ReleaseError):  # an API server that is away
-                found.append(platform.observe())
+                route = platform.router.read()
+                found.append(Observed(platform.observe().slots, route))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

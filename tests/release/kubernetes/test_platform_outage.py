@@ -17,6 +17,10 @@ from scripts.cluster.state import read_state
 from scripts.release import engine
 from scripts.release.carry import look
 from scripts.release.engine import Caller, Options
+from scripts.release.errors import ReleaseError
+from scripts.release.kubernetes.lease import PROCESS
+from scripts.release.kubernetes.process import mark
+from scripts.release.situation import Phase
 from scripts.release.step import Kind, Step
 from tests.release.kubernetes.bed import Bed, until
 from tests.release.kubernetes.live import Users, watched
@@ -69,6 +73,34 @@ def test_a_release_outlasts_half_a_minute_without_an_api_server(
     assert done.words == "1.1.0 on green has all users; 1.0.0 on blue is warm"
     assert users.failed == []
     assert max(each.sent for each in users.seen if each.slot == "blue") > users.seen[0].sent + AWAY_S
+
+
+def test_a_release_that_waits_no_longer_says_how_to_go_on(
+    cluster: Path, service_bed: Bed, stop: Callable[[], None]
+) -> None:
+    """So does whoever tries before the server is back; afterwards `resume` brings it to its end."""
+    file = service_bed.file(replicas=None)
+    shop = service_bed.anew(file)
+    shop.api.patience = 3
+    with Users(shop.edge()).at_work() as users:
+        until(lambda: shop.arriving() > 100)
+        with pytest.raises(ReleaseError, match=r"Go on when it is back: `primetrade release status`"):
+            engine.deploy(shop, file, "1.1.0", at_the_switch(stop))
+        with pytest.raises(ReleaseError, match=r"did not do .*Is it up, and is this the right context\?"):
+            engine.resume(service_bed.platform(file), file, CALLER)
+        up(cluster.parent, print)
+        _bury(service_bed)
+        engine.resume(service_bed.platform(file), file, CALLER)
+        until(lambda: {each.slot for each in users.seen[-100:]} == {"green"})
+    assert users.failed == []
+    assert look(shop).phase is Phase.IDLE
+
+
+def _bury(place: Bed) -> None:
+    """The deployer's process has ended, as a command's has that gave up."""
+    where, _, started = mark().rpartition("/")
+    dead = {"metadata": {"annotations": {PROCESS: f"{where}/{int(started) - 1}"}}}
+    place.admin.merge_patch(f"/apis/coordination.k8s.io/v1/namespaces/{place.namespace}/leases/shop-rollout", dead)
 
 
 def drained(place: Bed) -> dict[str, set[str]]:
