@@ -1,92 +1,45 @@
-"""Every resource is there for somebody: another resource, a reader of the outputs, or who stands in a table here."""
+"""Every resource has somebody who uses it."""
 
 from __future__ import annotations
 
-import json
+import inspect
 import re
-from typing import Final
 
 import pytest
 
-from infra.cost.estimate import kind_of
-from infra.plan.graph import Graph, Resource
-
-# Types that only shape or guard what they belong to: they give it no consumer.
-SETTINGS: Final = {
-    "ecr/lifecyclePolicy",
-    "ecr/replicationConfiguration",
-    "ecr/repositoryPolicy",
-    "kms/alias",
-    "s3/bucketLifecycleConfiguration",
-    "s3/bucketPolicy",
-    "s3/bucketPublicAccessBlock",
-    "s3/bucketServerSideEncryptionConfiguration",
-    "s3/bucketVersioning",
-    "sns/topicPolicy",
-    "sqs/queuePolicy",
-}
-# Types at the end of a chain, and who uses them.
-ENDS: Final = {
-    "acm/certificateValidation": "the load balancer's listener, by its certificate",
-    "backup/selection": "the backup plan",
-    "backup/vaultLockConfiguration": "the vault",
-    "backup/vaultNotifications": "on-call",
-    "budgets/budget": "on-call, by mail",
-    "cloudwatch/compositeAlarm": "on-call",
-    "cloudwatch/dashboard": "people",
-    "cloudwatch/eventTarget": "Karpenter, by its queue",
-    "cloudwatch/logDelivery": "people who look for a request",
-    "cloudwatch/metricAlarm": "on-call",
-    "costexplorer/anomalySubscription": "on-call, by mail",
-    "ec2/defaultSecurityGroup": "nobody: it is taken into hand to be empty",
-    "ec2/flowLog": "people who look for a connection",
-    "ec2/route": "its subnets",
-    "ec2/routeTableAssociation": "its subnet",
-    "ec2/vpcEndpoint": "pods that call AWS",
-    "eks/accessEntry": "the role that it names",
-    "eks/accessPolicyAssociation": "the role that it names",
-    "eks/addon": "pods",
-    "eks/podIdentityAssociation": "the service account that it names",
-    "iam/rolePolicy": "its role",
-    "iam/rolePolicyAttachment": "its role",
-    "rds/eventSubscription": "on-call",
-    "rds/instanceAutomatedBackupsReplication": "the second region's drill",
-    "rds/proxyTarget": "the proxy",
-    "route53/record": "users, by the name",
-    "s3/bucketObjectv2": "CloudFront, when nothing else answers",
-    "scheduler/schedule": "what it calls",
-    "secretsmanager/secretVersion": "external-secrets and the proxy",
-    "sns/topicSubscription": "the address that it names",
-    "vpc/securityGroupEgressRule": "its group",
-    "vpc/securityGroupIngressRule": "its group",
-    "wafv2/webAclLoggingConfiguration": "people who look for what was blocked",
-    "xray/group": "people who look for slow requests",
-    "xray/samplingRule": "the collector of traces",
-}
+from infra.plan.consumers import ENDS, LINKS, SETTINGS, unused
+from infra.plan.graph import Graph
+from infra.platform.outputs import Outputs
+from infra.stackfile import ROOT
+from tests.infra.samples import graph, one
+from tests.infra.samples_edge import of_sample
 
 
-def consumed(graph: Graph) -> set[str]:
-    """What another resource, that is more than its setting, or an output takes."""
-    real = [each for each in graph.made if kind_of(each) not in SETTINGS]
-    exported = re.findall(r"\$\{([^.}]+)\.", json.dumps(graph.exports))
-    return {name for each in real for name in each.depends_on} | set(exported)
+def test_nothing_is_made_that_nobody_uses(stack: Graph) -> None:
+    """If something new is: let a resource or an export need it, or name its user in infra/plan/consumers.py."""
+    assert [] == [f"{each.type} {each.name}" for each in unused(stack)]
 
 
-def idle(graph: Graph) -> list[str]:
-    taken = consumed(graph)
-    known = ENDS.keys() | SETTINGS
-    return [each.name for each in graph.made if each.name not in taken and kind_of(each) not in known]
+@pytest.mark.parametrize("kind", ["s3/bucket", "sqs/queue", "dynamodb/table", "lambda/function", "some/newType"])
+def test_what_nobody_uses_is_found(kind: str) -> None:
+    """Whatever it is; a setting of it is no use."""
+    assert ["sample"] == [each.name for each in unused(graph(one(kind, {})))]
+    setting = of_sample("s3/bucketPolicy", "bucket")
+    assert ["sample"] == [each.name for each in unused(graph(one(kind, {}), setting))]
 
 
-def test_every_resource_has_a_consumer(stack: Graph) -> None:
-    """One without is a bill without a use: wire it, put it behind a switch that is off, or name who uses it here."""
-    assert [] == idle(stack)
+def test_an_export_is_a_use() -> None:
+    """Each says who reads it, beside its name."""
+    exported = Graph("sample", "sample", (one("s3/bucket", {}),), {"bucket": "${sample.id}"}, ())
+    assert [] == unused(exported)
+    lines = inspect.getsource(Outputs).splitlines()
+    fields = [line for line in lines if re.match(r"    \w+: ", line)]
+    assert len(Outputs._fields) == len(fields)
+    assert [] == [line for line in fields if not re.search(r"  # \w+", line)]
 
 
-@pytest.mark.parametrize("kind", ["aws:sqs/queue:Queue", "aws:dynamodb/table:Table", "aws:efs/fileSystem:FileSystem"])
-def test_one_without_is_found_whatever_settings_it_has(stack: Graph, kind: str) -> None:
-    """A policy of its own gives a queue no reader."""
-    lonely = Resource(name="lonely", type=kind)
-    policy = Resource(name="lonely-policy", type="aws:sqs/queuePolicy:QueuePolicy", depends_on=("lonely",))
-    graph = Graph(stack.project, stack.stack, (*stack.resources, lonely, policy), stack.exports, ())
-    assert ["lonely"] == idle(graph)
+def test_who_is_named_exists() -> None:
+    """As a file of this repository; and no kind is said twice."""
+    assert [] == [path for _, path in ENDS.values() if not (ROOT / path).exists()]
+    kinds = [*SETTINGS, *LINKS, *ENDS]
+    assert len(kinds) == len({*kinds})
