@@ -15,15 +15,17 @@ from infra.policy.waivers import read_waivers, waive
 # They follow a reference to the resource that it names, or ask what is marked as secret; a pack is handed values.
 PLAN_ONLY: Final[frozenset[str]] = frozenset(
     {
-        "plain-secrets",
-        "flow-logs",
-        "cdn-logged",
-        "firewalls",
+        "backups-cover",
         "buckets-closed",
+        "buckets-sealed",
         "buckets-tls",
         "buckets-versioned",
-        "buckets-sealed",
+        "cdn-logged",
+        "files-by-tls",
+        "firewalls",
+        "flow-logs",
         "machine-roles",
+        "plain-secrets",
         "topics-read",
     }
 )
