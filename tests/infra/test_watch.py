@@ -89,7 +89,7 @@ def test_both_windows_of_a_pair_must_burn(committed: Callable[[str], Graph]) -> 
 
 def test_every_alarm_that_is_asked_for_exists(stack: Graph) -> None:
     """By the name that the rule has, which AWS compares as text; at most a hundred a rule."""
-    names = {each.inputs["name"] for each in stack.of("cloudwatch/metricAlarm")}
+    names = {each.inputs.get("name") for each in stack.of("cloudwatch/metricAlarm")}
     for call in stack.of("cloudwatch/compositeAlarm"):
         asked = re.findall(r'ALARM\("([^"]+)"\)', str(call.inputs["alarmRule"]))
         assert set(asked) <= names
