@@ -22,6 +22,7 @@ from infra.config.edge import Edge
 from infra.config.later import Audit, Events, Exports
 from infra.config.network import Network
 from infra.config.night import Night
+from infra.config.partners import Partners
 from infra.config.recovery import Recovery
 from infra.config.registry import Registry
 from infra.config.watch import Watch
@@ -59,6 +60,7 @@ class Platform(Strict, frozen=True):
     events: Annotated[Events | None, Meta(description="SNS and SQS; no service speaks or listens yet.")] = None
     audit: Annotated[Audit | None, Meta(description="DynamoDB; the application writes no audit yet.")] = None
     exports: Annotated[Exports | None, Meta(description="EFS; the application writes no exports yet.")] = None
+    partners: Annotated[Partners | None, Meta(description="API Gateway; no partner has tokens yet.")] = None
     edge: Annotated[Edge | None, Meta(description="Names, CloudFront and its firewall.")] = None
     cost: Annotated[Cost, Meta(description="What it may cost.")] = Cost()
     cluster: Annotated[Cluster, Meta(description="Kubernetes.")] = Cluster()
@@ -80,6 +82,8 @@ class Platform(Strict, frozen=True):
             raise ValueError(f"database.replica_of: is in {self.region} too; name a primary in another region")
         if self.archive and self.database.replica_of:
             raise ValueError("archive: deletes what it moved, and a replica cannot; leave it out until it is promoted")
+        if self.partners and not (self.edge and self.edge.load_balancer):
+            raise ValueError("partners: come by edge.load_balancer; name it first")
         if self.edge:
             self._check_edge(self.edge)
         if self.recovery.copy_to == self.region:

@@ -21,7 +21,15 @@ SETTINGS: Final = (
     *("vpc/securityGroupIngressRule",),
 )
 LINKS: Final = (
-    *("acm/certificateValidation", "backup/plan", "backup/selection", "cloudwatch/eventRule", "cloudwatch/eventTarget"),
+    *(
+        "apigatewayv2/route",
+        "apigatewayv2/stage",
+        "acm/certificateValidation",
+        "backup/plan",
+        "backup/selection",
+        "cloudwatch/eventRule",
+        "cloudwatch/eventTarget",
+    ),
     *("cloudwatch/logDelivery", "costexplorer/anomalySubscription", "ec2/defaultSecurityGroup", "ec2/flowLog"),
     *("ec2/route", "ec2/routeTableAssociation", "ec2/vpcEndpoint", "efs/mountTarget", "eks/accessEntry"),
     *("eks/accessPolicyAssociation", "eks/addon", "eks/podIdentityAssociation", "rds/eventSubscription"),

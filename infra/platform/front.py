@@ -10,6 +10,7 @@ from infra.components.edge import Edge
 from infra.components.keys import Keys
 from infra.components.network import Network
 from infra.components.origin import Origin
+from infra.components.partners import Partners
 from infra.components.site import Site
 from infra.components.zone import Zone
 
@@ -21,6 +22,7 @@ class Front(NamedTuple):
     ingress: Input[dict[str, str]] | None = None
     static_bucket: Input[str] | None = None
     distribution: Input[str] | None = None
+    partners_url: Input[str] | None = None
 
 
 def front(site: Site, keys: Keys, network: Network) -> Front:
@@ -32,5 +34,8 @@ def front(site: Site, keys: Keys, network: Network) -> Front:
     origin = Origin(site, network, zone, config)
     if zone.second:
         return Front(zone.id, origin.ingress)
-    edge = Edge(site, keys, zone, config)
-    return Front(zone.id, origin.ingress, edge.bucket, edge.distribution)
+    edge, url = Edge(site, keys, zone, config), None
+    if site.platform.partners and config.load_balancer:
+        door = (origin.group, zone.origin, config.load_balancer.listener)
+        url = Partners(site, keys, network, site.platform.partners, door).url
+    return Front(zone.id, origin.ingress, edge.bucket, edge.distribution, url)

@@ -35,6 +35,7 @@ class Outputs(NamedTuple):
     events_topic: Input[str] | None = None  # nobody yet: a setting of the application, when it speaks
     audit_table: Input[str] | None = None  # as above, when it keeps an audit
     exports_point: Input[str] | None = None  # as above, a volume of the chart
+    partners_url: Input[str] | None = None  # nobody yet: partners, when they have tokens
     zone: Input[str] | None = None  # the second region's edge.zone_id; the registrar, by its name servers
     ingress: Input[dict[str, str]] | None = None  # the router's chart: alb.annotations
     static_bucket: Input[str] | None = None  # whoever deploys static files, under static/
