@@ -47,8 +47,8 @@ class PulumiCli:
         self._ask(program, stack, "state", "unprotect", "--all", "--yes")
 
     def destroy(self, program: Program, stack: str, tell: Tell) -> None:
-        """Delete everything in the stack."""
-        self._do(program, stack, tell, "destroy", "--yes", "--skip-preview")
+        """Delete everything in the stack, or nothing: without the preview it meets what is protected half-way."""
+        self._do(program, stack, tell, "destroy", "--yes")
 
     def _command(self, program: Program, stack: str, words: tuple[str, ...]) -> list[str]:
         return [self.program, *words, "--non-interactive", "--cwd", str(program.directory), "--stack", stack]

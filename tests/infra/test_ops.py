@@ -100,7 +100,7 @@ def test_programs_are_deployed_in_their_order_each_previewed_just_before() -> No
     assert [word for name in names for word in (f"preview {name}", f"up {name}")] == engine.asked
 
 
-def test_a_dry_deploy_previews_and_changesnullcontext() -> None:
+def test_a_dry_deploy_previews_and_changes_nothing() -> None:
     """As does one that has nothing to do."""
     engine = FakeEngine(previews={"platform": (Step("create", "x", "aws:sqs/queue:Queue"),)})
     done = deploy(stack(engine), (), None)
