@@ -27,7 +27,8 @@ CONNECT_S = 2
 CHECKOUT_S = 1.0
 FRESH_S = 0.1  # a connection used so lately is taken as alive: no server ends and is back within that
 CLIENT_S = 6.0  # the server ends a statement after 5 s; this ends the wait for a server that is itself frozen
-OPTIONS = "-c statement_timeout=5s -c lock_timeout=2s -c timezone=UTC"
+# Asked for once connected: RDS Proxy refuses a connection that brings options.
+SESSION = "SET statement_timeout = '5s'; SET lock_timeout = '2s'; SET timezone = 'UTC'"
 RECONNECT_S = 1.0  # psycopg_pool doubles its pauses up to this; a longer one delays recovery by as much
 
 
@@ -44,6 +45,10 @@ class TimedConnection(psycopg.Connection[Any]):
             if self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
                 self.pgconn.finish()  # the answer may still come: this connection is of no more use
             raise
+
+
+def _configure(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(SESSION)
 
 
 class PoolFigures(msgspec.Struct, frozen=True):
@@ -67,9 +72,9 @@ class Database:
             kwargs={
                 "autocommit": True,
                 "connect_timeout": CONNECT_S,
-                "options": OPTIONS,
                 "application_name": "primetrade-app",
             },
+            configure=_configure,
             min_size=min(2, max_size),
             max_size=max_size,
             open=False,

@@ -6,12 +6,15 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, LiteralString, TypeVar
 
 import psycopg
 
-LOCK_TIMEOUT = "500ms"  # a migration queueing behind a query makes every later query queue behind it: give up early
-STATEMENT_TIMEOUT = "30s"
+# A migration that queues behind a query makes every later query queue behind it: it gives up early.
+LOCK_TIMEOUT: Final = "500ms"
+STATEMENT_TIMEOUT: Final = "30s"
+# Not brought as options of the connection, which RDS Proxy refuses.
+SESSION: LiteralString = f"SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = '{STATEMENT_TIMEOUT}'"
 ATTEMPTS = 10
 
 R = TypeVar("R")
@@ -33,15 +36,11 @@ class Busy(MigrationError):  # noqa: N818  # as above
 def connect(database_url: str, name: str = "primetrade-migrate") -> psycopg.Connection:
     """An autocommit connection with short limits, so that nobody queues behind it for long."""
     try:
-        return psycopg.connect(
-            database_url,
-            autocommit=True,
-            connect_timeout=2,
-            application_name=name,
-            options=f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}",
-        )
+        connection = psycopg.connect(database_url, autocommit=True, connect_timeout=2, application_name=name)
+        connection.execute(SESSION)
     except psycopg.OperationalError as exc:
         raise DatabaseUnreachable(f"no connection to the database: {str(exc).strip()}") from exc
+    return connection
 
 
 @contextmanager

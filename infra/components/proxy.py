@@ -1,4 +1,7 @@
-"""RDS Proxy: pools connections to the database and holds them through a failover."""
+"""RDS Proxy: holds clients through a failover, and pools the connections of those that set nothing in a session.
+
+The application sets its time limits, so each of its connections keeps one of the database's (AWS calls it pinned).
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from app import maintenance
 from app.call import Call, current
 from app.problems import Problem
 from tests.app.world import Api
@@ -138,6 +139,11 @@ def test_every_session_has_the_limits_of_the_ladder(api: Api) -> None:
         return api.runtime.database.read(str, f"show {name}")
 
     assert [shown(name) for name in ("statement_timeout", "lock_timeout", "timezone")] == [["5s"], ["2s"], ["UTC"]]
+
+
+def test_no_connection_brings_options_which_rds_proxy_refuses(api: Api, database_url: str) -> None:
+    with api.runtime.database.connection() as pooled, maintenance.connect(database_url) as alone:
+        assert ("", "") == (pooled.info.options, alone.info.options)
 
 
 def test_a_database_that_is_away_is_503_at_once_after_a_few_tries(serve: Callable[..., Api]) -> None:

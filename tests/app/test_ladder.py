@@ -15,7 +15,7 @@ from tests.app.world import environment
 
 def option(name: str) -> float:
     """Seconds of a session limit the pool sets."""
-    match = re.search(rf"{name}=(\d+)s", database.OPTIONS)
+    match = re.search(rf"{name} = '(\d+)s'", database.SESSION)
     assert match is not None
     return float(match[1])
 
