@@ -207,16 +207,24 @@ def down(home: Path, report: Report) -> None:
     """
     home = home.resolve()
     with _undisturbed(), _plainly(home, "down"), lock(home) if home.exists() else nullcontext():
-        recorded = _recorded(home)
-        found = marked_names(home)
-        found |= {name for name, process in recorded.items() if alive(process)}
-        for part, (grace_s, signum) in _STOPPING.items():
-            if names := sorted(name for name in found if _part(name) == part):
-                report(f"{', '.join(names)}: stopping (at most {grace_s:.0f} s)")
-                stop_all(home, names, [recorded[name] for name in names if name in recorded], grace_s, signum)
+        found = _end(home, report)
+        if marked(home):
+            found |= _end(home, report)  # what was only being executed at the first look had no mark yet
         if left := [str(process.pid) for process in marked(home)]:
             raise LocalError(f"still running after SIGKILL: pid {', '.join(left)}; run `primetrade local down` again")
         report("down: nothing left running" if found else f"nothing runs under {home}")
+
+
+def _end(home: Path, report: Report) -> set[str]:
+    """Stop what is found, part by part, SIGKILL last; the names."""
+    recorded = _recorded(home)
+    found = marked_names(home)
+    found |= {name for name, process in recorded.items() if alive(process)}
+    for part, (grace_s, signum) in _STOPPING.items():
+        if names := sorted(name for name in found if _part(name) == part):
+            report(f"{', '.join(names)}: stopping (at most {grace_s:.0f} s)")
+            stop_all(home, names, [recorded[name] for name in names if name in recorded], grace_s, signum)
+    return found
 
 
 def _part(name: str) -> str:

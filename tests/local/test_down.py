@@ -16,7 +16,7 @@ import pytest
 from scripts.exits import Exit
 from scripts.local import system
 from scripts.local.errors import LockedError
-from scripts.local.processes import marked, start
+from scripts.local.processes import marked, marked_names, start
 from scripts.local.slots import SlotSpec
 from scripts.local.state import ROOT, replace_file
 from scripts.release.journal import Holder
@@ -36,6 +36,18 @@ def test_processes_are_found_when_their_directory_is_gone(home: Path) -> None:
     assert marked(home) == []
     assert says[-1] == "down: nothing left running"
     assert not home.exists()
+
+
+def test_a_process_that_has_no_mark_yet_when_it_is_looked_for_is_ended(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux closes a program's files before it shows its environment: `up` may have been killed just then."""
+    home.mkdir()
+    start(home, "slot-blue", ["sleep", "60"])
+    looks = [set[str]()]
+    monkeypatch.setattr(system, "marked_names", lambda home: looks.pop() if looks else marked_names(home))
+    system.down(home, print)
+    assert marked(home) == []
 
 
 def test_signals_do_not_stop_it_half_way(home: Path) -> None:
