@@ -113,7 +113,7 @@ def test_without_a_package_there_is_a_bucket_to_bring_it_to(graph_of: Callable[.
     """And nothing that would run."""
     graph = graph_of(archive={"after_days": 90})
     assert "${primetrade-dev-archive.id}" == graph.exports["archive_bucket"]
-    assert [] == graph.of("lambda/function", "scheduler/schedule")
+    assert [] == [each for each in graph.of("lambda/function", "scheduler/schedule") if each.parent == "archive"]
 
 
 @settings(max_examples=10)  # each runs the whole program
@@ -134,7 +134,7 @@ def test_every_configuration_reaches_the_function(graph_of: Callable[..., Graph]
     graph = graph_of(archive=changes)
     found = Settings.read(function(graph)["environment"]["variables"])
     assert (changes.get("after_days", 365), changes.get("batch", 1000)) == (found.days, found.batch)
-    (schedule,) = graph.of("scheduler/schedule")
+    (schedule,) = [each for each in graph.of("scheduler/schedule") if each.parent == "archive"]
     hour, minute = map(int, changes.get("at", "01:30").split(":"))
     assert f"cron({minute} {hour} * * ? *)" == schedule.inputs["scheduleExpression"]
     assert f"functions/archive-{PACKAGE}.zip" == function(graph)["s3Key"]

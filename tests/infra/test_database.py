@@ -83,7 +83,7 @@ def test_production_survives_a_zone_and_a_hasty_hand(committed: Callable[[str], 
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_replicas_follow_the_primary(graph_of: Callable[..., Graph], number: int) -> None:
     """As many as were asked for, each with the primary's parameters and the password that goes with replicas."""
-    graph = graph_of(database={"replicas": number, "password": "written"})
+    graph = graph_of(database={"replicas": number, "password": "written"}, night={"stop": None})
     replicas = {name: each for name, each in instances(graph).items() if "replica" in name}
     assert number == len(replicas)
     primary = graph["primetrade-dev-database"].inputs
@@ -200,7 +200,7 @@ def test_every_configuration_that_is_taken_can_be_planned(
 ) -> None:
     """And never makes a replica that AWS would refuse, nor an instance in clear or in public."""
     try:
-        graph = graph_of(database=changes)
+        graph = graph_of(database=changes, night={"stop": None})
     except msgspec.ValidationError:
         return
     found = instances(graph)
