@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,7 +13,7 @@ from infra.addons import config as addons
 from infra.addons.read import reference
 from infra.bootstrap import config as bootstrap
 from infra.plan import run
-from infra.plan.graph import Graph
+from infra.plan.graph import Graph, Json
 from infra.stackfile import PROJECT, ROOT, STACKS, StackFile, read_file, read_stack
 
 
@@ -37,8 +37,11 @@ PROGRAMS: Final = {
 }
 
 
-def plan(name: str, stack: str) -> Graph:
-    """The graph of a program on a stack. Raises ConfigError, YamlFileError, ProgramError."""
+def plan(name: str, stack: str, references: Mapping[str, Mapping[str, Json]] | None = None) -> Graph:
+    """The graph of a program on a stack. Raises ConfigError, YamlFileError, ProgramError.
+
+    `references` are the exports of other stacks by their full names; those that are read are planned if none are given.
+    """
     program = PROGRAMS[name]
     if program.kind is StackFile:
         return run.plan(stack, read_stack(stack))
@@ -46,8 +49,9 @@ def plan(name: str, stack: str) -> Graph:
     said = {
         key: msgspec.json.encode(value).decode() for key, value in config.items() if key.startswith(program.project)
     }
-    others = {reference(stack): plan("platform", stack).exports} if name == "addons" else {}
-    return run.record(lambda: run.run_program(program.directory), program.project, stack, said, references=others)
+    if not references and name == "addons":
+        references = {reference(stack): plan("platform", stack).exports}
+    return run.record(lambda: run.run_program(program.directory), program.project, stack, said, references=references)
 
 
 def wanted_secrets(name: str, stack: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from infra.rehearsal.engine import Engine, Outcome
 from infra.rehearsal.order import deleted_early, made_early
 from infra.rehearsal.world import World
 
+READ: Final = "read"  # what another stack exports
 NAMED: Final = 4  # so many resources are named, the others are counted
 CHANGES: Final = {"replace": "replaced", "update": "updated", "create": "new", "delete": "deleted"}
 
@@ -51,7 +52,8 @@ class Story:
 
     def _preview(self, name: str) -> Scene:
         outcome = self._engine.preview()
-        planned, found = {each.name for each in self._graph.resources}, {step.name for step in outcome.of("create")}
+        planned = {each.name for each in self._graph.resources}
+        found = {step.name for step in outcome.of("create", READ)}
         astray = [f"{each}: only one of plan and engine has it" for each in sorted(planned ^ found)]
         return _scene(
             name, outcome, f"{len(found)} would be made, the plan's", outcome.errors or (*astray, *self._did(0))
@@ -77,13 +79,17 @@ class Story:
     def _same(self, name: str) -> Scene:
         before = len(self._world.calls)
         outcome = self._engine.up()
-        moved = [f"{step.op} {step.name}; nothing is expected to change" for step in outcome.steps if step.op != "same"]
+        moved = [
+            f"{step.op} {step.name}; nothing is expected to change"
+            for step in outcome.steps
+            if step.op not in ("same", READ)
+        ]
         words = f"{len(outcome.of('same'))} stay as they are"
         return _scene(name, outcome, words, (*outcome.errors, *moved, *self._did(before)))
 
     def _changed(self, name: str) -> Scene:
         before = len(self._world.calls)
-        self._engine.configure(self._change.platform)
+        self._engine.configure(self._change.setting)
         outcome = self._engine.preview()
         said = [
             f"{len(found)} {word} ({named([step.name for step in found])})"

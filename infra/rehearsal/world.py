@@ -123,6 +123,9 @@ class World:
                 raise RefusedError(words)
             del self.things[key]
 
+    def close(self) -> None:
+        """Let go of what is outside this process: nothing."""
+
     def _reason_to_keep(self, thing: Thing) -> str:
         if self.guards and thing.inputs.get("deletionProtection") is True:
             return f"InvalidParameterCombination: {thing.id} has deletion protection"

@@ -13,6 +13,7 @@ from scripts.commands.infra_cost import cost, prices
 from scripts.commands.infra_ops import deploy, drift, drill, teardown
 from scripts.commands.infra_picture import picture
 from scripts.commands.infra_rehearse import rehearse
+from scripts.commands.options import program_option
 from scripts.console import err, say
 from scripts.exits import Exit, exits
 from slo.yamlfile import YamlFileError
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
     from infra.plan.graph import Graph
 
 ERRORS: dict[type[Exception], Exit] = {InfraError: Exit.ERROR, ConfigError: Exit.USAGE, YamlFileError: Exit.USAGE}
-
-
-program_option = click.option(
-    "--program",
-    type=click.Choice(["bootstrap", "platform", "addons"]),
-    default="platform",
-    show_default=True,
-    help="Which of the programs.",
-)
 
 
 @click.group()

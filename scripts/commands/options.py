@@ -11,6 +11,14 @@ from scripts.console import err, say
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
 
+program_option = click.option(
+    "--program",
+    type=click.Choice(["bootstrap", "platform", "addons"]),
+    default="platform",
+    show_default=True,
+    help="Which of the programs.",
+)
+
 
 def home_option(what: str, where: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
     """`--home`, where the system `what` keeps its data, logs and state; `where` says the default."""

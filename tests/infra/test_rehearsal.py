@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -19,12 +20,15 @@ import pulumi_aws as aws
 import pytest
 from click.testing import CliRunner
 
+from infra.plan.programs import PROGRAMS
 from infra.plan.run import record
-from infra.rehearsal.change import change_of
+from infra.rehearsal.change import Change, changed
 from infra.rehearsal.engine import Engine, opened
 from infra.rehearsal.process import Command
-from infra.rehearsal.provider import served
+from infra.rehearsal.protocol import served
+from infra.rehearsal.provider import Aws
 from infra.rehearsal.story import Scene, Story
+from infra.rehearsal.subject import of_platform
 from infra.rehearsal.world import Fault, World
 from infra.stackfile import read_stack, stacks
 from scripts import tools
@@ -76,9 +80,15 @@ def cli() -> Command:
 @contextmanager
 def rehearsed(cli: Command, world: World, run: Callable[[], None] = program) -> Iterator[Engine]:
     with (
-        served(world) as port,
+        served(Aws(world)) as port,
         opened(
-            cli, ("canary", "test"), program=run, platform=DEV, secrets={}, ports={"aws": port}, hear=lambda words: None
+            cli,
+            ("canary", "test"),
+            program=run,
+            setting=of_platform(DEV),
+            secrets={},
+            ports={"aws": port},
+            hear=lambda words: None,
         ) as engine,
     ):
         yield engine
@@ -89,23 +99,54 @@ def story(cli: Command, world: World, upto: str, change: str = "network.cidr=10.
     config = {"primetrade:platform": msgspec.json.encode(DEV).decode()}
     graph, found = record(program, "canary", "test", config), []
     with rehearsed(cli, world) as engine:
-        for scene in Story(engine, world, graph, change_of(DEV, change)).scenes():
+        for scene in Story(engine, world, graph, Change(change, of_platform(changed(DEV, change)))).scenes():
             found.append(scene)
             if scene.name == upto:
                 break
     return found
 
 
+def rehearsal(stack: str, program: str, *options: str) -> dict[str, Any]:
+    """The report of the command, in which nothing went wrong."""
+    asked = ["rehearse", stack, "--program", program, "--json", *options]
+    done = CliRunner(env={"KUBECONFIG": None}).invoke(command, asked)
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert [] == [words for scene in report["scenes"] for words in scene["wrong"]]
+    assert Exit.DONE == done.exit_code
+    return report
+
+
 @pytest.mark.parametrize("stack", stacks())
 def test_every_stack_lives_from_its_preview_to_its_end(stack: str) -> None:
-    """By the command; where data is kept, its end is refused first."""
-    done = CliRunner().invoke(command, ["rehearse", stack, "--json"])
-    report = json.loads(done.stdout)
-    assert [] == [words for scene in report["scenes"] for words in scene["wrong"]]
+    """Where data is kept, its end is refused first."""
+    report = rehearsal(stack, "platform")
     refused = ["refused"] if read_stack(stack).platform.keeps_data else []
     assert ["preview", "up", "same", "change", *refused, "destroy"] == [scene["name"] for scene in report["scenes"]]
     assert "replaced (" in report["scenes"][3]["words"]
-    assert Exit.DONE == done.exit_code
+
+
+@pytest.mark.parametrize("stack", PROGRAMS["bootstrap"].stacks)
+def test_every_account_lives_from_its_preview_to_its_end(stack: str) -> None:
+    """What it keeps is refused first, whatever the account is for."""
+    report = rehearsal(stack, "bootstrap")
+    assert ["preview", "up", "same", "change", "refused", "destroy"] == [scene["name"] for scene in report["scenes"]]
+    assert ": 2 updated (" in report["scenes"][3]["words"]
+
+
+@pytest.mark.parametrize("stack", PROGRAMS["addons"].stacks)
+def test_every_cluster_lives_from_its_preview_to_its_end(stack: str) -> None:
+    """Its charts are listed, its objects too where no API server is named; another address replaces none of them."""
+    report = rehearsal(stack, "addons")
+    assert ["preview", "up", "same", "change", "destroy"] == [scene["name"] for scene in report["scenes"]]
+    assert report["scenes"][3]["words"].endswith(f": 1 updated (primetrade-{stack}-kubernetes)")
+    assert {"Namespace task-api", "StorageClass gp3"} <= {*report["unasked"]}
+    assert "cert-manager v1.19.1" in report["charts"]
+
+
+def test_another_cluster_replaces_all_that_is_in_it() -> None:
+    """By what the platform exports."""
+    words = rehearsal("dev", "addons", "--change", "cluster_name=another")["scenes"][3]["words"]
+    assert words.startswith("with cluster_name=another: 15 replaced (")
 
 
 @pytest.mark.parametrize("fault", Fault)

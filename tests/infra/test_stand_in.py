@@ -16,7 +16,7 @@ from infra.errors import ConfigError, ProgramError
 from infra.plan.graph import Graph, Json, Resource
 from infra.rehearsal import answers
 from infra.rehearsal.answers import Place
-from infra.rehearsal.change import change_of, moved
+from infra.rehearsal.change import changed, moved
 from infra.rehearsal.kinds import misfits
 from infra.rehearsal.order import deleted_early, made_early
 from infra.rehearsal.process import Command
@@ -158,7 +158,7 @@ def platform() -> Platform:
 
 def test_a_change_is_a_key_and_a_value() -> None:
     """Of the kind that the key has."""
-    assert 50 == change_of(platform(), "database.storage_gb=50").platform.database.storage_gb
+    assert 50 == changed(platform(), "database.storage_gb=50").database.storage_gb
 
 
 @pytest.mark.parametrize(
@@ -174,13 +174,13 @@ def test_a_change_is_a_key_and_a_value() -> None:
 def test_a_change_that_no_stack_file_could_have_is_refused(words: str, why: str) -> None:
     """With what was given."""
     with pytest.raises(ConfigError, match=f"^--change {words}: .*{why}"):
-        change_of(platform(), words)
+        changed(platform(), words)
 
 
 @pytest.mark.parametrize(("cidr", "beside"), [("10.20.0.0/16", "10.21.0.0/16"), ("172.31.0.0/16", "172.30.0.0/16")])
 def test_the_change_that_is_shown_by_itself_stays_private(cidr: str, beside: str) -> None:
     """Other addresses, in the same private block."""
-    assert f"network.cidr={beside}" == moved(change_of(platform(), f"network.cidr={cidr}").platform)
+    assert f"network.cidr={beside}" == moved(changed(platform(), f"network.cidr={cidr}"))
 
 
 def ended(pid: int) -> bool:

@@ -128,10 +128,15 @@ class Api:
         found: list[Object] = _object(self._ask(request), request)["items"]
         return found
 
-    def create(self, path: str, body: Object) -> Object:
+    def create(self, path: str, body: Object, manager: str = "") -> Object:
         """Make an object in the collection `path`. Raises Conflict where one of that name is there already."""
         at = f"{path}/{body['metadata']['name']}"
-        return self._write(_request("POST", path, body), at, lambda found: contains(found, body))
+        return self._write(_request("POST", _managed(path, manager), body), at, lambda found: contains(found, body))
+
+    def apply(self, path: str, body: Object, manager: str) -> Object:
+        """Lay `body` over the object server-side. Raises Conflict over a field that another manager has set."""
+        request = _request("PATCH", _managed(path, manager), body, "application/apply-patch+yaml")
+        return self._write(request, path, lambda found: contains(found, body))
 
     def replace(self, path: str, body: Object) -> Object:
         """Put `body` where the object still has its resourceVersion. Raises Conflict where not, Missing."""
@@ -262,6 +267,11 @@ def _request(method: str, path: str, body: object = None, kind: str = _JSON) -> 
     content = None if body is None else msgspec.json.encode(body)
     headers = {"accept": _JSON, "accept-encoding": "gzip", "content-type": kind}  # a full journal is long
     return _Request(method, path, content, headers, READ_S)
+
+
+def _managed(path: str, manager: str) -> str:
+    """The field manager that a write is by, strict about fields that there are none of; else the server's default."""
+    return f"{path}?{urlencode({'fieldManager': manager, 'fieldValidation': 'Strict'})}" if manager else path
 
 
 def _object(reply: Reply, request: _Request) -> Object:
