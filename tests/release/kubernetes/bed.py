@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -78,6 +79,13 @@ def values(**more: Any) -> dict[str, Any]:
         "shutdown": {"sleepSeconds": 2},
         **more,
     }
+
+
+def forget(edge: str) -> None:
+    """Drop the memory of connections to pods that are gone: the kernel leads a new one from the same port there."""
+    address = urlsplit(edge).hostname
+    words = ["conntrack", "--delete", "--proto=tcp", f"--orig-dst={address}"]
+    subprocess.run(words, capture_output=True, timeout=30, check=False)  # ends with 1 where there was none
 
 
 class Bed:
@@ -155,6 +163,7 @@ class Bed:
         self.admin.delete(f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/shop-rollout")
         self.admin.merge_patch(form, {"metadata": {"annotations": {"primetrade/run": None, "primetrade/fence": None}}})
         until(lambda: not platform.observe().slots["green"].running)
+        forget(platform.edge())
         return platform
 
     def uninstall(self, slot: str) -> None:
