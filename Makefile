@@ -30,7 +30,7 @@ test-browser: $(VENV)/.dev ## The report in headless Chromium (installs nothing:
 test-cluster: $(VENV)/.dev ## Releases on a real Kubernetes node of this machine (root; Debian's containerd, etcd and docker.io; Go)
 	$(PYTEST) -m cluster --ignore tests/cluster/test_node_life.py $(TEST_ARGS)
 
-test-node: $(VENV)/.dev ## Kill and restart that node itself
+test-node: $(VENV)/.dev ## Kill and restart that node itself (6 minutes; not in CI)
 	$(PYTEST) -m cluster tests/cluster/test_node_life.py $(TEST_ARGS)
 
 cluster-demo: $(VENV)/.dev ## The demo's story on a real Kubernetes node of this machine, behind a Gateway (root)
