@@ -50,7 +50,8 @@ class Sandbox(msgspec.Struct, frozen=True):
 
     def ready(self, deployment: str) -> None:
         """Wait until every pod of a Deployment is ready."""
-        self.run("rollout", "status", f"deployment/{deployment}", "--timeout=60s", timeout_s=70)
+        words = ("rollout", "status", f"deployment/{deployment}", "--timeout=60s")
+        self.kubectl.run(*words, f"--namespace={self.namespace}", timeout_s=70)
 
     def deployment(self, name: str, image: str, *args: str, replicas: int | None = 1, **container: Any) -> Object:
         """A Deployment of one container, labelled by its name."""
