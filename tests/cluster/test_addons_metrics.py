@@ -27,8 +27,13 @@ def test_top(place: Sandbox) -> None:
     nodes = place.kubectl.run("top", "nodes", "--no-headers").split()
     assert nodes[1].endswith("m")
     assert nodes[3].endswith("Mi")
-    pods = place.kubectl.run("top", "pods", "--namespace=data", "--no-headers")
-    assert ["postgresql-0", "valkey-0"] == [line.split()[0] for line in pods.splitlines()]
+
+    def pods() -> list[str]:
+        said = place.kubectl.run("top", "pods", "--namespace=data", "--no-headers")
+        return [line.split()[0] for line in said.splitlines()]
+
+    # A pod that has just come back has no numbers until it was looked at twice.
+    eventually(lambda: pods() == ["postgresql-0", "valkey-0"], 90)
 
 
 def test_autoscaler(place: Sandbox) -> None:
