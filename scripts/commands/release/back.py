@@ -21,7 +21,9 @@ def abort(**where: Any) -> None:
     from scripts.release import engine  # noqa: PLC0415 - `--help` stays fast
 
     platform, file = connect(where)
-    show(engine.abort(platform, file, caller(where)), as_json=where["as_json"])
+    with caller(where) as who:
+        done = engine.abort(platform, file, who)
+    show(done, as_json=where["as_json"])
 
 
 @click.command()
@@ -37,7 +39,9 @@ def rollback(**where: Any) -> None:
     from scripts.release import engine  # noqa: PLC0415 - as above
 
     platform, file = connect(where)
-    show(engine.rollback(platform, file, caller(where)), as_json=where["as_json"])
+    with caller(where) as who:
+        done = engine.rollback(platform, file, who)
+    show(done, as_json=where["as_json"])
 
 
 @click.command()
@@ -53,7 +57,9 @@ def reap(**where: Any) -> None:
     from scripts.release import engine  # noqa: PLC0415 - as above
 
     platform, file = connect(where)
-    show(engine.reap(platform, file, caller(where)), as_json=where["as_json"])
+    with caller(where) as who:
+        done = engine.reap(platform, file, who)
+    show(done, as_json=where["as_json"])
 
 
 @click.command()
@@ -68,7 +74,8 @@ def unlock(force: bool, **where: Any) -> None:
     from scripts.release import engine  # noqa: PLC0415 - as above
 
     platform, _ = connect(where)
-    words = engine.unlock(platform, caller(where), force=force)
+    with caller(where) as who:
+        words = engine.unlock(platform, who, force=force)
     if where["as_json"]:
         print_json({"words": words})
     else:

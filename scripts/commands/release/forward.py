@@ -62,7 +62,9 @@ def deploy(version: str, **where: Any) -> None:
 
     options = chosen(where)
     platform, file = connect(where)
-    show(engine.deploy(platform, file, version, caller(where), options), as_json=where["as_json"])
+    with caller(where) as who:
+        done = engine.deploy(platform, file, version, who, options)
+    show(done, as_json=where["as_json"])
 
 
 @click.command()
@@ -77,7 +79,9 @@ def shift(percent: int, **where: Any) -> None:
     from scripts.release import engine  # noqa: PLC0415 - as above
 
     platform, file = connect(where)
-    show(engine.shift(platform, file, percent, caller(where)), as_json=where["as_json"])
+    with caller(where) as who:
+        done = engine.shift(platform, file, percent, who)
+    show(done, as_json=where["as_json"])
 
 
 @click.command()
@@ -91,7 +95,9 @@ def approve(**where: Any) -> None:
     from scripts.release import engine  # noqa: PLC0415 - as above
 
     platform, file = connect(where)
-    show(engine.approve(platform, file, caller(where)), as_json=where["as_json"])
+    with caller(where) as who:
+        done = engine.approve(platform, file, who)
+    show(done, as_json=where["as_json"])
 
 
 @click.command()
@@ -106,7 +112,8 @@ def promote(all_at_once: bool, **where: Any) -> None:
     from scripts.release import engine  # noqa: PLC0415 - as above
 
     platform, file = connect(where)
-    done = engine.promote(platform, file, caller(where), all_at_once=all_at_once)
+    with caller(where) as who:
+        done = engine.promote(platform, file, who, all_at_once=all_at_once)
     show(done, as_json=where["as_json"])
 
 
@@ -121,4 +128,6 @@ def resume(**where: Any) -> None:
     from scripts.release import engine  # noqa: PLC0415 - as above
 
     platform, file = connect(where)
-    show(engine.resume(platform, file, caller(where)), as_json=where["as_json"])
+    with caller(where) as who:
+        done = engine.resume(platform, file, who)
+    show(done, as_json=where["as_json"])

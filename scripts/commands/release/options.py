@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,23 +125,27 @@ def connect(where: dict[str, Any]) -> tuple[Platform, ReleaseFile]:
     return Local(home, file), file
 
 
-def caller(where: dict[str, Any]) -> Caller:
-    """Who runs the verb; its progress is told a line at a time."""
+@contextmanager
+def caller(where: dict[str, Any]) -> Iterator[Caller]:
+    """Who runs the verb; its progress is told a line at a time, and never longer than some seconds nothing."""
+    from scripts.commands.release.pulse import Pulse  # noqa: PLC0415 - as above
     from scripts.release.engine import Caller  # noqa: PLC0415 - as above
     from scripts.release.run import utc  # noqa: PLC0415 - as above
 
-    tell = _tell(as_json=where["as_json"])
+    pulse = Pulse(_tell(as_json=where["as_json"]))
 
     def on_event(at: float, kind: str, label: str, detail: str) -> None:
-        tell(f"{utc(at)[11:23]}  {kind:<9} {label}" + (f": {detail}" if detail else ""))
+        pulse.tell(f"{utc(at)[11:23]}  {kind:<9} {label}" + (f": {detail}" if detail else ""))
 
     def on_step(step: Step) -> None:
-        tell(f"{'':14}{step.kind:<9} {step.words}")
+        pulse.begin(step.kind)
+        pulse.tell(f"{'':14}{step.kind:<9} {step.words}")
 
     def on_plan(steps: Sequence[Step]) -> None:
-        tell(f"{len(steps)} steps: " + " → ".join(step.kind for step in steps))
+        pulse.tell(f"{len(steps)} steps: " + " → ".join(step.kind for step in steps))
 
-    return Caller(where["actor"], where["reason"], on_event, on_plan, on_step)
+    with pulse.beating():
+        yield Caller(where["actor"], where["reason"], on_event, on_plan, on_step)
 
 
 def _tell(*, as_json: bool) -> Callable[[str], None]:
