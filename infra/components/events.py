@@ -40,8 +40,8 @@ class Events(Component):
         self.register_outputs({"topic": self.topic})
 
     def _queue(self, reader: str) -> Output[str]:
-        unread = self._plain(f"{reader}-unread")
-        queue = self._plain(reader, redrive=unread.arn)
+        aside = self._plain(unread(self.site, reader))
+        queue = self._plain(self.site.name("events", reader), redrive=aside.arn)
         aws.sqs.QueuePolicy(
             self.site.name("events", reader, "from-topic"),
             queue_url=queue.url,
@@ -58,9 +58,8 @@ class Events(Component):
         )
         return queue.arn
 
-    def _plain(self, part: str, redrive: Input[str] | None = None) -> aws.sqs.Queue:
+    def _plain(self, name: str, redrive: Input[str] | None = None) -> aws.sqs.Queue:
         """Sealed by SQS's own key: the topic may write into it without a right to one of ours."""
-        name = self.site.name("events", part)
         aside = Output.from_input(redrive).apply(
             lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": self.config.tries})
         )
@@ -75,6 +74,11 @@ class Events(Component):
             tags={"Name": name},
             opts=self.child(),
         )
+
+
+def unread(site: Site, reader: str) -> str:
+    """The queue of what a reader could not read, however often it tried."""
+    return site.name("events", f"{reader}-unread")
 
 
 def from_topic(queue: str, topic: str) -> str:

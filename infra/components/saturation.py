@@ -47,6 +47,8 @@ PROXY: Final = (
     Full("ClientConnectionsSetupFailedAuth", "clients cannot log in", 10, "Sum", 1),
 )
 
+UNREAD: Final = Full("ApproximateNumberOfMessagesVisible", "its reader could not read an event", 0, "Maximum", 1)
+
 
 def of_cache(config: Cache) -> tuple[Full, ...]:
     """What is asked of each node, or of serverless (namespace AWS/ElastiCache)."""

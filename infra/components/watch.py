@@ -16,7 +16,7 @@ from infra.components.site import Component, Site
 from infra.config.platform import Profile
 from slo.objective import Targets
 
-RDS, CACHE = "AWS/RDS", "AWS/ElastiCache"
+RDS, CACHE, QUEUES = "AWS/RDS", "AWS/ElastiCache", "AWS/SQS"
 EVENTS: Final = ("availability", "deletion", "failover", "failure", "low storage", "recovery", "restoration")
 # `primetrade infra deploy` sends 1 a minute while it deploys; nobody is called for a database that it restarts.
 DEPLOYS: Final = ("primetrade/Deploys", "Running", "Environment")
@@ -25,7 +25,7 @@ SILENT_MINUTES: Final = 15  # without any request, after which production is los
 
 
 class Watch(Component):
-    """Says on `topic` what is wrong. Call `database` and `cache` for what shall be watched, then `board`."""
+    """Says on `topic` what is wrong. Call `database`, `cache` and `unread` for what shall be watched, then `board`."""
 
     def __init__(self, site: Site, topic: Input[str], targets: Targets) -> None:
         super().__init__("Watch", site)
@@ -63,6 +63,13 @@ class Watch(Component):
         full = saturation.of_cache(config)
         self._part("cache", [self._full(CACHE, dimension, node, each) for node in nodes for each in full])
         self.graphs += dashboard.resources("Cache", CACHE, dimension, nodes, full)
+
+    def unread(self, queues: Sequence[str]) -> None:
+        """Watch queues in which nothing should ever be."""
+        every = [self._full(QUEUES, "QueueName", name, saturation.UNREAD) for name in queues]
+        rule = " OR ".join(on(each.pulumi_resource_name) for each in every)
+        self._heard("events-unread", rule, "An event was put aside: its queue keeps it for 14 days", every)
+        self.graphs += dashboard.resources("Events", QUEUES, "QueueName", queues, (saturation.UNREAD,))
 
     def board(self) -> None:
         """Make the dashboard of all that is watched by now."""

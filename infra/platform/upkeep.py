@@ -8,6 +8,7 @@ from pulumi import Output
 
 from infra.components.cache import Cache
 from infra.components.database import Database
+from infra.components.events import unread
 from infra.components.keys import Keys
 from infra.components.night import Night
 from infra.components.nodes import Nodes
@@ -53,6 +54,8 @@ def _watch(site: Site, on_call: OnCall, parts: Parts) -> None:
     watch = Watch(site, on_call.topic, targets)
     watch.database(parts.database.identifiers, parts.proxy.name if parts.proxy else None)
     watch.cache(parts.cache.nodes)
+    if events := site.platform.events:
+        watch.unread([unread(site, reader) for reader in events.readers])
     watch.board()
     if site.platform.watch.trace_percent:
         Traces(site, targets)

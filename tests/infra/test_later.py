@@ -57,6 +57,9 @@ def test_every_reader_hears_every_event_and_loses_none(
         name = f"primetrade-dev-events-{reader}"
         aside = json.loads(str(queues[name]["redrivePolicy"]))
         assert {"deadLetterTargetArn": f"${{{name}-unread.arn}}", "maxReceiveCount": tries} == aside
+        alarm = graph[f"{name}-unread-ApproximateNumberOfMessagesVisible"].inputs
+        assert ({"QueueName": f"{name}-unread"}, 0) == (alarm["dimensions"], alarm["threshold"])
+        assert f'ALARM("{alarm["name"]}")' in str(graph["primetrade-dev-events-unread"].inputs["alarmRule"])
         assert seconds == queues[name]["visibilityTimeoutSeconds"]
         (only,) = statements(graph, f"{name}-from-topic")
         assert {"ArnEquals": {"aws:SourceArn": graph.exports["events_topic"]}} == only["Condition"]
