@@ -86,7 +86,7 @@ def test_the_page_is_silent_and_fetches_nothing(browser: webdriver.Chrome, repor
     assert fetched(browser) == [report]
 
 
-@pytest.mark.parametrize("width", [360, 412, 768, 1100])
+@pytest.mark.parametrize("width", [360, 412, 768, 861, 1100])
 def test_nothing_scrolls_sideways(browser: webdriver.Chrome, report: str, width: int) -> None:
     """From a small phone to a desk: the page is as wide as the screen and no part stands out of it."""
     show(browser, report, width=width)
