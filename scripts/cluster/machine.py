@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import socket
 import subprocess
@@ -11,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from scripts.cluster import rules
 from scripts.cluster.addresses import BRIDGE, EVERY_RANGE, NODE_IP
 from scripts.cluster.errors import ClusterError
 from scripts.cluster.node import NETWORK
@@ -32,7 +32,6 @@ _SYS = Path("/proc/sys")
 _CGROUPS = Path("/sys/fs/cgroup")
 _POD_LOGS = Path("/var/log/containers")
 _CNI_RESULTS = Path("/var/lib/cni/results")
-_OWN_CHAIN = re.compile(r"(KUBE-|CNI-)")
 
 
 def prepare() -> None:
@@ -73,7 +72,7 @@ def traces(home: Path) -> list[str]:
     if _has_route():
         found.append(f"route {EVERY_RANGE}")
     for tables in ("iptables", "ip6tables"):
-        found += [f"{tables} chain {table}/{chain}" for table, chain in _own_chains(_save(tables))]
+        found += [f"{tables} chain {chain}" for chain in rules.own(_save(tables))]
     return found + [f"cgroup {folder}" for folder in _cgroups()]
 
 
@@ -111,43 +110,10 @@ def unmount(home: Path) -> None:
         raise ClusterError(f"still mounted: {', '.join(left)}; run `primetrade cluster down` again")
 
 
-def deletions(saved: str) -> str:
-    """What `iptables-restore --noflush` must read to delete the rules of Kubernetes and CNI from a saved table set."""
-    lines, table = [], ""
-    own = dict.fromkeys(_own_chains(saved))
-    for line in saved.splitlines():
-        if line.startswith("*"):
-            table = line.removeprefix("*")
-            chains = [chain for of, chain in own if of == table]
-            lines += [line, *(f":{chain} - [0:0]" for chain in chains)]  # empties them
-        elif line.startswith("-A ") and _jumps_to_own(line):
-            chain = line.split()[1]
-            if (table, chain) not in own:
-                lines.append(line.replace("-A ", "-D ", 1))
-        elif line == "COMMIT":
-            lines += [*(f"-X {chain}" for of, chain in own if of == table), line]
-    return "\n".join([*lines, ""])
-
-
-def _jumps_to_own(rule: str) -> bool:
-    target = re.search(r" -[jg] (\S+)", rule)
-    return bool(target and _OWN_CHAIN.match(target[1]))
-
-
-def _own_chains(saved: str) -> list[tuple[str, str]]:
-    found, table = [], ""
-    for line in saved.splitlines():
-        if line.startswith("*"):
-            table = line.removeprefix("*")
-        elif line.startswith(":") and _OWN_CHAIN.match(line[1:]):
-            found.append((table, line[1:].split()[0]))
-    return found
-
-
 def _remove_rules(tables: str) -> None:
     saved = _save(tables)
-    if _own_chains(saved):
-        _run(f"{tables}-restore", "--noflush", given=deletions(saved))
+    if rules.own(saved):
+        _run(f"{tables}-restore", "--noflush", given=rules.deletions(saved))
 
 
 def _save(tables: str) -> str:

@@ -189,44 +189,6 @@ def test_the_list_of_packages_is_what_the_check_looks_for() -> None:
     assert sorted(set(packages.PROGRAMS.values())) == listed
 
 
-SAVED = """\
-*nat
-:POSTROUTING ACCEPT [0:0]
-:CNI-5f3a - [0:0]
-:KUBE-SERVICES - [0:0]
-:DOCKER - [0:0]
--A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
--A POSTROUTING -s 198.18.0.2/32 -m comment --comment "name: \\"primetrade\\"" -j CNI-5f3a
--A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE
--A KUBE-SERVICES -d 198.19.0.1/32 -j KUBE-MARK-MASQ
-COMMIT
-*filter
-:FORWARD ACCEPT [0:0]
--A FORWARD -j DOCKER
-COMMIT
-"""
-
-
-def test_only_the_nodes_rules_are_deleted() -> None:
-    """Chains of Kubernetes and CNI, and what jumps to them; the machine's own rules are not named."""
-    told = machine.deletions(SAVED)
-    assert "DOCKER" not in told
-    assert "MASQUERADE" not in told
-    assert [
-        "*nat",
-        ":CNI-5f3a - [0:0]",
-        ":KUBE-SERVICES - [0:0]",
-        '-D PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
-        '-D POSTROUTING -s 198.18.0.2/32 -m comment --comment "name: \\"primetrade\\"" -j CNI-5f3a',
-        "-X CNI-5f3a",
-        "-X KUBE-SERVICES",
-        "COMMIT",
-        "*filter",
-        "COMMIT",
-        "",
-    ] == told.split("\n")
-
-
 def test_a_killed_shims_socket_is_removed_and_no_other(tmp_path: Path) -> None:
     """By the notes of containerd, which drops them as it starts; a shim that lives goes on listening."""
     with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as dead:
