@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import re
 import shutil
@@ -11,7 +10,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from scripts.image.daemon import Say, run
+from scripts.image.daemon import Say, alone, run
 from scripts.image.errors import ImageError
 from scripts.tools import cache
 
@@ -35,20 +34,20 @@ def wheelhouse(locks: Path, more: str = "", say: Say = print) -> Path:
     wanted = pins(locks / "app.txt") + tools + besides
     machine = platform.machine()
     home = cache() / "wheels" / hashlib.sha256(f"{PYTHON} {machine}\n{wanted}\n{more}".encode()).hexdigest()[:12]
-    if home.exists():
-        return home
-    say("fetching the image's wheels")
-    fresh = home.with_suffix(f".{os.getpid()}")
-    fresh.mkdir(parents=True)
-    try:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with alone(home.with_suffix(".lock"), say):  # every clone of this user has the same cache
+        if home.exists():
+            return home
+        say("fetching the image's wheels")
+        fresh = home.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)  # of a command that was killed
+        fresh.mkdir()
         listed = fresh / "build.txt"
         listed.write_text(wanted)
         run([sys.executable, *download(listed, fresh, machine)], DOWNLOAD_S)
         listed.write_text(tools)
         (fresh / "more.txt").write_text(besides)
         fresh.rename(home)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return home
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from scripts.image import wheels
 from scripts.image.errors import ImageError
-from scripts.image.wheels import TOOLS, download, pins
+from scripts.image.wheels import TOOLS, download, pins, wheelhouse
 
 LOCKS = Path(__file__).parents[2] / "locks"
 
@@ -44,3 +47,39 @@ def test_wheels_are_fetched_for_the_base_and_not_for_this_machine() -> None:
     words = download(Path("listed"), Path("target"), "x86_64")
     assert {"--require-hashes", "--python-version=3.11", "--platform=manylinux_2_36_x86_64"} <= set(words)
     assert "--platform=manylinux_2_37_x86_64" not in words
+
+
+def test_two_clones_that_fetch_at_once_fetch_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have one cache; the second one waits, and takes what the first one brought."""
+    fetched: list[str] = []
+    waits = Event()
+
+    def fetch(argv: list[str], timeout_s: float) -> str:
+        fetched.append(argv[-1])
+        waits.wait(20)
+        return ""
+
+    monkeypatch.setattr(wheels, "run", fetch)
+    monkeypatch.setattr(wheels, "cache", lambda: tmp_path)
+
+    def say(words: str) -> None:
+        if "waiting" in words:
+            waits.set()
+
+    with ThreadPoolExecutor() as pool:
+        first, second = (pool.submit(wheelhouse, LOCKS, say=say) for _ in range(2))
+        assert first.result() == second.result()
+    assert 1 == len(fetched)
+    assert [*pins(LOCKS / "dev.txt", TOOLS)] == [*(first.result() / "build.txt").read_text()]
+
+
+def test_what_a_killed_command_left_half_fetched_is_fetched_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in nobody's way, and in no image."""
+    monkeypatch.setattr(wheels, "run", lambda argv, timeout_s: "")
+    monkeypatch.setattr(wheels, "cache", lambda: tmp_path)
+    home = wheelhouse(LOCKS, say=print)
+    home.rename(home.with_suffix(".new"))
+    (home.with_suffix(".new") / "half.whl").touch()
+    assert {"build.txt", "more.txt"} == {file.name for file in wheelhouse(LOCKS, say=print).iterdir()}
