@@ -32,13 +32,14 @@ class Audit(msgspec.Struct, frozen=True):
 def audit(lock: Path) -> Audit:
     """Look up a lock's packages. Raises UndecidedError where no answer was had for some."""
     words = ["--requirement", str(lock), "--require-hashes", "--disable-pip", "--format=json", "--progress-spinner=off"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pip_audit", *words, f"--timeout={_ANSWER_S}"],
-        capture_output=True,
-        text=True,
-        timeout=AUDIT_S,
-        check=False,  # 1 also means that something was found
-    )
+    argv = [sys.executable, "-m", "pip_audit", *words, f"--timeout={_ANSWER_S}"]
+    try:  # 1 also means that something was found
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=AUDIT_S, check=False)
+    except subprocess.TimeoutExpired as exc:
+        raise UndecidedError(
+            f"the database of vulnerabilities gave no answer for {lock} within {AUDIT_S:.0f} s, so nothing is known: "
+            "try again later"
+        ) from exc
     try:
         report = json.loads(done.stdout)
     except json.JSONDecodeError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from scripts.image import audit
 from scripts.image.audit import Audit, UndecidedError, judge
 
 SEEN = {"name": "flask", "version": "3.1.3", "vulns": []}
@@ -27,3 +30,11 @@ def test_a_package_that_was_not_looked_up_is_not_called_safe() -> None:
     """pip-audit itself ends with 0 then."""
     with pytest.raises(UndecidedError, match="no answer for 1 of 2 packages"):
         judge({"dependencies": [SEEN, SKIPPED]})
+
+
+def test_a_database_that_takes_too_long_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command is ended, and says so in a line."""
+    monkeypatch.setattr(audit, "AUDIT_S", 0.01)
+    (tmp_path / "app.txt").touch()
+    with pytest.raises(UndecidedError, match=r"no answer for .*app\.txt within 0 s, so nothing is known"):
+        audit.audit(tmp_path / "app.txt")
