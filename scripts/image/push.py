@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from scripts.image.contents import read_image
 from scripts.image.daemon import find, run
@@ -10,7 +11,12 @@ from scripts.image.errors import ImageError
 
 PUSH_S = 600.0
 LOOK_S = 60.0
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def is_here(repository: str) -> bool:
+    """Whether its registry is on this machine: such a one, as in the tests, has no certificate."""
+    return urlsplit(f"//{repository}").hostname in _LOOPBACK
 
 
 def push(archive: Path, repository: str) -> str:
@@ -23,7 +29,7 @@ def push(archive: Path, repository: str) -> str:
         raise ImageError(f"{archive} is missing: `make image` writes it")
     image = read_image(archive)
     skopeo = find("skopeo", "skopeo")
-    plain = repository.startswith(_LOOPBACK)  # a registry on this machine, as in the tests, has no certificate
+    plain = is_here(repository)
     target = f"docker://{repository}:{image.tag}"
     copy = ["copy", "--quiet", "--insecure-policy", "--preserve-digests", f"--dest-tls-verify={str(not plain).lower()}"]
     run([skopeo, *copy, f"oci-archive:{archive}:{image.tag}", target], PUSH_S)

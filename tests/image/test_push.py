@@ -13,10 +13,8 @@ import pytest
 from scripts.image.daemon import find, run
 from scripts.image.errors import ImageError
 from scripts.image.image import Made
-from scripts.image.push import push
+from scripts.image.push import is_here, push
 from scripts.local.ports import free_port
-
-pytestmark = pytest.mark.cluster
 
 START_S = 20.0
 
@@ -39,6 +37,24 @@ def registry(tmp_path: Path) -> Iterator[str]:
             process.kill()
 
 
+@pytest.mark.parametrize(
+    ("repository", "here"),
+    [
+        ("localhost/task-api", True),
+        ("localhost:5000/task-api", True),
+        ("127.0.0.1:5000/task-api", True),
+        ("[::1]:5000/task-api", True),
+        ("localhost-x.corp/task-api", False),
+        ("127.0.0.1.corp:5000/task-api", False),
+        ("registry.corp/localhost/task-api", False),
+    ],
+)
+def test_a_certificate_is_asked_for_but_on_this_machine(repository: str, here: bool) -> None:
+    """By the whole name of the host."""
+    assert here == is_here(repository)
+
+
+@pytest.mark.cluster
 def test_a_pushed_image_has_its_digest(made: Made, registry: str) -> None:
     """What is returned names what a node would fetch."""
     pushed = push(made.archive, f"{registry}/task-api")
@@ -47,6 +63,7 @@ def test_a_pushed_image_has_its_digest(made: Made, registry: str) -> None:
     assert made.digest == run([*look, f"docker://{pushed}"], START_S).strip()
 
 
+@pytest.mark.cluster
 def test_no_registry_is_an_error_that_names_it(made: Made) -> None:
     """Nothing listens there."""
     address = f"127.0.0.1:{free_port()}"
