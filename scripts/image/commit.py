@@ -31,9 +31,9 @@ class Commit(msgspec.Struct, frozen=True):
         return datetime.fromtimestamp(self.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def read_commit(root: Path) -> Commit:
-    """The commit of a clone. Raises ImageError where there is none."""
+def read_commit(root: Path, more: str = "") -> Commit:
+    """The commit of a clone; `more`: a lock that counts besides. Raises ImageError where there is none."""
     git = [find("git", "git"), "-C", str(root)]
     revision, time = run([*git, "log", "-1", "--format=%H %ct"], GIT_S).split()
-    changed = run([*git, "status", "--porcelain", "--", *CONTENT], GIT_S)
+    changed = run([*git, "status", "--porcelain", "--", *CONTENT, *([f"locks/{more}"] if more else [])], GIT_S)
     return Commit(revision, int(time), bool(changed.strip()))

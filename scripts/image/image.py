@@ -42,7 +42,7 @@ def make(  # noqa: PLR0913 - the first two are all that most need
     Raises ImageError.
     """
     began = time.monotonic()
-    commit = read_commit(root)
+    commit = read_commit(root, LOCKS[name])
     tag = tag or commit.version
     repository = f"{PREFIX}/{name}"
     args = {

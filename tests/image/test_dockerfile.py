@@ -82,7 +82,7 @@ def test_what_is_copied_is_what_counts_as_content() -> None:
 
 
 def test_a_commit_is_dirty_by_its_content_alone(tmp_path: Path) -> None:
-    """A changed note does not make another image; an unknown module does."""
+    """A changed note does not make another image; an unknown module does, and the lock of the one image alone."""
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     (tmp_path / "app").mkdir()
@@ -90,7 +90,10 @@ def test_a_commit_is_dirty_by_its_content_alone(tmp_path: Path) -> None:
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "-q", "-m", "one"], check=True)
     (tmp_path / "note.md").touch()
-    assert not read_commit(tmp_path).dirty
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks/generator.txt").touch()
+    assert not read_commit(tmp_path, LOCKS["task-api"]).dirty
+    assert read_commit(tmp_path, LOCKS["task-load"]).dirty
     (tmp_path / "app/two.py").touch()
     found = read_commit(tmp_path)
     assert found.dirty
