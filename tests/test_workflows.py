@@ -21,6 +21,12 @@ FILES = sorted([*GITHUB.glob("workflows/*.yml"), *GITHUB.glob("actions/*/action.
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) | {".venv/.dev"}
 # Beside targets and verbs: what only GitHub and AWS have, and the shell around a comment.
 GLUE = {"{", "}", "echo", "aws eks update-kubeconfig", "gh pr comment"}
+ACTIONS = {
+    *("actions/checkout", "actions/setup-python", "actions/upload-artifact", "actions/download-artifact"),
+    *("aws-actions/configure-aws-credentials", "aws-actions/amazon-ecr-login"),
+}
+# The one step that judges and has no target: its database of vulnerabilities cannot be reached from everywhere.
+IMAGE_SCAN = "anchore/scan-action"
 ids = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(GITHUB)))
 workflows = pytest.mark.parametrize("path", sorted(GITHUB.glob("workflows/*.yml")), ids=lambda path: path.name)
 
@@ -103,7 +109,10 @@ def test_no_step_pastes_what_others_write_into_its_shell(path: Path) -> None:
 
 @ids
 def test_every_step_is_a_target_or_a_verb_that_runs_here(path: Path) -> None:
-    """`make` targets and `primetrade` verbs that exist, and the few commands that only a hosted runner has."""
+    """`make` targets and `primetrade` verbs that exist, and the few commands that only a hosted runner has.
+
+    Lines that are run; the image scan is an action, the exception of the next test.
+    """
     slow = read(GITHUB / "workflows/ci.yml")["jobs"]["slow"]["strategy"]["matrix"]["target"]
     for line in commands(path):
         words = line.replace("${{ matrix.target }}", " ".join(slow)).split()
@@ -114,6 +123,14 @@ def test_every_step_is_a_target_or_a_verb_that_runs_here(path: Path) -> None:
             check_verb(words[1], words[2], line)
         else:
             assert any(line.startswith(glue) for glue in GLUE), line
+
+
+@ids
+def test_no_action_does_what_a_laptop_cannot_but_the_image_scan(path: Path) -> None:
+    """Actions bring files, tokens and Python; whatever builds or judges is a target, and the scan is the exception."""
+    used = {step["uses"].partition("@")[0] for step in steps(path) if "uses" in step}
+    allowed = ACTIONS | ({IMAGE_SCAN} if path.name in {"ci.yml", "release.yml"} else set())
+    assert {each for each in used if not each.startswith("./.github/actions/")} <= allowed
 
 
 def check_verb(noun: str, verb: str, line: str) -> None:
