@@ -16,7 +16,7 @@ from scripts.release.signals import Stopped
 from scripts.release.situation import Phase, Situation, situation
 from scripts.release.slots import Release
 from scripts.release.status import next_command, stands
-from scripts.release.step import GATES, MUTATING, Kind, Step
+from scripts.release.step import GATES, MUTATING, WATCHES, Kind, Step
 from scripts.release.steps import CHECKS, act
 from scripts.release.wayback import plan_back
 
@@ -55,9 +55,28 @@ def _wait(run: Run, step: Step) -> None:
         run.note("wait", step, name=step.name, until=run.platform.now() + step.limit, words=step.words)
 
 
+def _watch_until(run: Run, step: Step) -> float:
+    """Write down until when a gate watches users, before it does: Unix seconds.
+
+    Whoever goes on with it before that time is over gets no more; later it is watched anew, since nobody did meanwhile.
+    """
+    now = run.platform.now()
+    until = now + step.limit
+    earlier = remember(run.platform.journal.read()).watching
+    same = earlier and (earlier.gate, earlier.whose, earlier.release) == (step.kind, step.whose, run.release)
+    if earlier and same and now < earlier.until:
+        left = f"{min(earlier.until, until) - now:.0f} s of its limit are left"
+        run.event("note", f"{step.kind} of {step.slot} goes on", f"{left}; what an earlier run saw is not counted")
+        return min(earlier.until, until)
+    run.note("watch", step, name=step.whose, until=until, words=step.words)
+    return until
+
+
 def _one(run: Run, step: Step, release: Release | None) -> None:
     run.on_step(step)
     said = ""
+    if step.kind in WATCHES:
+        run.until = _watch_until(run, step)
     if step.kind in MUTATING:
         with run.signals.held():
             run.note("intent", step, words=step.words)

@@ -1,13 +1,14 @@
 """What is overdue; pure.
 
-Deadlines are absolute and stand in the journal; whichever command runs next carries them out.
+Deadlines are absolute and stand in the journal; whichever command runs next carries them out. Nobody carries out that
+of a gate which watches users, since time passes no gate and takes no release back: it is said, with what comes next.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from scripts.release.memory import Role
+from scripts.release.memory import Role, Watching
 from scripts.release.situation import Phase, Situation
 from scripts.release.step import Kind, Step
 from scripts.release.wayback import plan_back
@@ -38,3 +39,15 @@ def due(now: Situation, at: float) -> Due | None:
         finish = Step(Kind.FINISH, now.active.name, f"{now.active.version} on {now.active.name} is live")
         return Due("reap", words, (Step(Kind.RETIRE, slot.name, words, seconds=1), finish))
     return None
+
+
+def watched(now: Situation) -> Watching | None:
+    """The gate that users are under, whether anybody watches or not."""
+    return None if now.drift or now.phase in (Phase.EMPTY, Phase.IDLE) else now.memory.watching
+
+
+def watch_again(now: Situation) -> str:
+    """What comes next where a gate's time is over and no run is at work."""
+    on = "`primetrade release resume`" if now.memory.open else "`primetrade release promote`"
+    back = "`primetrade release rollback`" if now.can_roll_back else "`primetrade release abort`"
+    return f"{on} watches anew, {back} takes it back"

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from scripts.release.deadlines import due
+from scripts.release.deadlines import due, watch_again, watched
 from scripts.release.errors import ReleaseError
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
 from scripts.release.memory import BACK, Memory, Role, remember
 from scripts.release.platform import Platform
+from scripts.release.run import utc
 from scripts.release.situation import Phase, Situation, situation
 from scripts.release.slots import Slot
 
@@ -60,7 +61,7 @@ def diagnose(seen: Seen) -> tuple[Drift, ...]:
     elif seen.holder:
         checks = (_route, *checks)
     else:
-        checks = (_route, *checks, _killed, _preview_gone, _warm_gone, _stranger, _overdue, _file)
+        checks = (_route, *checks, _killed, _preview_gone, _warm_gone, _stranger, _overdue, _unwatched, _file)
     return tuple(found for check in checks for found in check(seen))
 
 
@@ -134,7 +135,7 @@ def _journal(seen: Seen) -> Iterator[Drift]:
 def _killed(seen: Seen) -> Iterator[Drift]:
     now, memory = seen.now, seen.now.memory
     found = memory.open
-    ended = memory.last.outcome if found and memory.last and memory.last.run == found.run else ""
+    ended = _ended(memory)
     if found is None or ended not in STUCK or memory.waiting or now.drift:  # what mends the route ends the run too
         return
     how = f"ended ({ended})" if ended else "was killed"
@@ -145,6 +146,12 @@ def _killed(seen: Seen) -> Iterator[Drift]:
             back = ", `primetrade release rollback` takes it back"
     what = f"run {found.run} ({found.verb} {found.version} by {found.actor}) {how} with {len(found.left)} steps to go"
     yield Drift("journal", what, f"`primetrade release resume` goes on with it{back}")
+
+
+def _ended(memory: Memory) -> str:
+    """How the run ended whose plan is not carried to its end."""
+    found, last = memory.open, memory.last
+    return last.outcome if found and last and last.run == found.run else ""
 
 
 def _preview_gone(seen: Seen) -> Iterator[Drift]:
@@ -178,6 +185,14 @@ def _stranger(seen: Seen) -> Iterator[Drift]:
 def _overdue(seen: Seen) -> Iterator[Drift]:
     if found := due(seen.now, seen.at):
         yield Drift("deadline", found.why, "`primetrade release reap` carries it out")
+
+
+def _unwatched(seen: Seen) -> Iterator[Drift]:
+    """A gate that said itself that it cannot decide ended as it should."""
+    found = watched(seen.now)
+    if found and seen.at >= found.until and _ended(seen.now.memory) != "inconclusive":
+        what = f"{found} had to be decided by {utc(found.until)}, is not, and nobody watches"
+        yield Drift("deadline", what, watch_again(seen.now))
 
 
 def _file(seen: Seen) -> Iterator[Drift]:

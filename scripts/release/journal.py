@@ -17,7 +17,7 @@ from scripts.release.route import Target
 from scripts.release.slots import Range, Release
 from scripts.release.step import Step
 
-Phase = Literal["adopt", "begin", "turn", "intent", "done", "failed", "wait", "approve", "end"]
+Phase = Literal["adopt", "begin", "turn", "intent", "done", "failed", "watch", "wait", "approve", "end"]
 
 
 TAIL = 1 << 18  # bytes; longer than any line
@@ -27,7 +27,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line. `intent` stands before an act and `done` after it was seen to have happened.
 
     `begin` and `turn` (back) hold the plan that the lines after them carry out; `wait` and `approve` stand for an
-    approval point, whose `name` they say.
+    approval point, whose `name` they say. `watch` stands before a gate looks at users' traffic: at whose, `name` says.
     """
 
     at: float  # Unix seconds
@@ -51,7 +51,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     level: int | None = None  # of the database from now on
     outcome: str = ""  # of a gate, or of the whole run
     words: str = ""
-    until: float | None = None  # Unix seconds; an absolute deadline that any later command may carry out
+    until: float | None = None  # Unix seconds; an absolute deadline, which binds any later command too
 
 
 class Holder(msgspec.Struct, frozen=True):

@@ -67,6 +67,20 @@ class Waiting(msgspec.Struct, frozen=True):
     until: float  # Unix seconds; then the release is taken back by whichever command comes next
 
 
+class Watching(msgspec.Struct, frozen=True):
+    """A gate that began to look at users' traffic, and has neither passed nor refused the release since."""
+
+    gate: str  # "hold" or "bake"
+    slot: str
+    whose: str  # traffic: "50 %", "shadow", "audience", "all users"
+    release: str  # digest
+    version: str
+    until: float  # Unix seconds; then it stops undecided, and with no run at work nobody watches
+
+    def __str__(self) -> str:
+        return f"{self.gate} of {self.version} on {self.slot} ({self.whose})"
+
+
 class Memory(msgspec.Struct, frozen=True):
     """The journal, folded."""
 
@@ -83,6 +97,7 @@ class Memory(msgspec.Struct, frozen=True):
     last: Run | None = None
     open: Open | None = None
     waiting: Waiting | None = None
+    watching: Watching | None = None
     approved: tuple[tuple[str, str], ...] = ()  # (digest, approval point) of the release under way
     level: int | None = None  # of the database, as the last expand or contract left it
     known: dict[str, Release] = {}  # by digest: what can be started again
@@ -120,7 +135,10 @@ def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
         case "intent", "deploy":
             found = _deploying(memory, entry)
         case "failed", _ if entry.outcome == "fail" and entry.verb not in BACK:
-            found = {"gated": "", "refused": entry.release}
+            found = {"gated": "", "refused": entry.release, "watching": None}
+        case "watch", _ if entry.until is not None:
+            words = entry.step, entry.slot, entry.name, entry.release, entry.version
+            found = {"watching": Watching(*words, entry.until)}
         case "wait", _ if entry.until is not None:
             found = {"waiting": Waiting(entry.name, entry.release, entry.version, entry.until)}
         case "approve", _:
@@ -142,7 +160,7 @@ def _begun(memory: Memory, entry: Entry) -> dict[str, object]:
 
 
 def _adopted(memory: Memory, entry: Entry, target: Target) -> dict[str, object]:
-    found: dict[str, object] = {"routed": (target,), "active": target.sole or "", "role": None, "baking": False}
+    found: dict[str, object] = {"routed": (target,), "active": target.sole or "", **_UNKNOWN}
     if entry.spec and target.sole:
         found["known"] = {**memory.known, entry.spec.digest: entry.spec}
         found["ran"] = {**memory.ran, target.sole: entry.spec.digest}
@@ -158,6 +176,7 @@ def _deploying(memory: Memory, entry: Entry) -> dict[str, object]:
         "refused": "",
         "replacing": entry.release if over_warm else "",
         "waiting": None,
+        "watching": None,
         "approved": (),
         "began": entry.at,
     }
@@ -178,8 +197,8 @@ def _done(memory: Memory, entry: Entry) -> dict[str, object]:
             found = _shifted(memory, entry.target, back=entry.verb in BACK)
         case "analysis" if entry.outcome == "pass":
             found = {"gated": entry.release, "refused": ""}
-        case "bake" if entry.outcome == "pass":
-            found = {"refused": ""}
+        case "hold" | "bake" if entry.outcome == "pass":
+            found = {"refused": "" if entry.step == "bake" else memory.refused, "watching": None}
         case "finish":
             found = _finished(memory, entry)
         case "warm":
@@ -191,18 +210,20 @@ def _done(memory: Memory, entry: Entry) -> dict[str, object]:
 
 def _finished(memory: Memory, entry: Entry) -> dict[str, object]:
     if entry.verb != "abort" or memory.role is not Role.PREVIEW:
-        return {"baking": False}
+        return {"baking": False, "watching": None}
     # Given up before it was there: a warm slot that it meant to take stays as warm as it was.
     role, kept = (Role.WARM, memory.warm_until) if memory.replacing else (None, None)
     return {**_NOTHING_UNDER_WAY, "role": role, "warm_until": kept, "baking": False}
 
 
+_UNKNOWN: dict[str, object] = {"role": None, "baking": False, "watching": None}
 _NOTHING_UNDER_WAY: dict[str, object] = {
     "gated": "",
     "refused": "",
     "replacing": "",
     "warm_until": None,
     "waiting": None,
+    "watching": None,
     "approved": (),
 }
 
@@ -216,7 +237,7 @@ def settle(memory: Memory, target: Target) -> Memory:
 
 def _shifted(memory: Memory, target: Target, *, back: bool) -> dict[str, object]:
     sole = target.sole
-    found: dict[str, object] = {"routed": (target,), "active": sole or memory.active}
+    found: dict[str, object] = {"routed": (target,), "active": sole or memory.active, "watching": None}
     if sole and (digest := memory.ran.get(sole)) and memory.lives[-1:] != (digest,):
         found["lives"] = (*memory.lives, digest)
     if sole and back and sole == memory.active and memory.role is Role.WARM:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -62,7 +63,8 @@ class Run:
     written: float = 0.0  # Unix seconds of the last write of the route, or of the begin
     cut_overs: list[CutOver] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
-    evidence: Hold | None = None  # against the release, from gate to gate
+    evidence: Hold | None = None  # against the release, from gate to gate; begins anew with every run
+    until: float = math.inf  # Unix seconds; the deadline of the gate that watches users now, as journaled
     notifier: Notifier | None = None
 
     def note(  # noqa: PLR0913 - an entry has as many parts

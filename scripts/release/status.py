@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from scripts.release.deadlines import watch_again, watched
 from scripts.release.journal import Entry, Holder
 from scripts.release.memory import BACK, Open, Role, Run
 from scripts.release.situation import Phase, Situation
@@ -38,11 +39,12 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Deadline(msgspec.Struct, frozen=True):
-    """Something that the first command after its time carries out."""
+    """Something that has its time."""
 
     what: str
     until: float  # Unix seconds
     then: str
+    overdue: str = "`primetrade release reap` carries it out"  # what there is to do after that time
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -73,7 +75,7 @@ def status(now: Situation, holder: Holder | None, newest: Entry | None = None) -
         slots=tuple(_line(now, slot) for slot in (now.active, now.beside)),
         stage=_stage(now),
         warm_until=now.memory.warm_until if now.role is Role.WARM else None,
-        deadlines=_deadlines(now),
+        deadlines=_deadlines(now, at_work=at_work),
         last=now.memory.last,
         running=holder,
         current=place if at_work else None,
@@ -178,8 +180,13 @@ def _place(now: Situation) -> Place | None:
     )
 
 
-def _deadlines(now: Situation) -> tuple[Deadline, ...]:
+def _deadlines(now: Situation, *, at_work: bool) -> tuple[Deadline, ...]:
     found = []
+    if watching := watched(now):
+        what, then, overdue = str(watching), "it stops, undecided", "it is about to stop, undecided"
+        if not at_work:
+            what, then, overdue = f"{watching}, which nobody watches", "it is overdue", watch_again(now)
+        found.append(Deadline(what, watching.until, then, overdue))
     if waiting := now.memory.waiting:
         what = f"approval of {waiting.version} for {waiting.name}"
         found.append(Deadline(what, waiting.until, "it is taken back"))

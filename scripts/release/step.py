@@ -37,6 +37,8 @@ class Kind(StrEnum):
 MUTATING = frozenset(
     {Kind.EXPAND, Kind.DEPLOY, Kind.SCALE, Kind.SHIFT, Kind.UNDRAIN, Kind.DRAIN, Kind.WARM, Kind.RETIRE}
 )
+# Judge users' traffic, for as long as they need.
+WATCHES = frozenset({Kind.HOLD, Kind.BAKE})
 # Can refuse a release.
 GATES = frozenset({Kind.SMOKE, Kind.ANALYSIS, Kind.COMPARISON, Kind.COMMAND, Kind.HOLD, Kind.BAKE, Kind.APPROVAL})
 
@@ -64,3 +66,10 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     stage: Stage = Stage.SHARES  # of a hold
     name: str = ""  # of an external command, or of an approval point
     replicas: int = 0  # of a deploy or scale
+
+    @property
+    def whose(self) -> str:
+        """Whose traffic a gate looks at."""
+        if self.kind is Kind.BAKE:
+            return "all users"
+        return f"{self.share:g} %" if self.stage is Stage.SHARES else str(self.stage)

@@ -121,7 +121,7 @@ def _deadline(deadline: Deadline, at: float) -> str:
     when = f"{utc(deadline.until)[:19]}Z"
     if at < deadline.until:
         return f"{when}  {deadline.what}; {span(deadline.until - at)} left, then {deadline.then}"
-    return f"{when}  {deadline.what}: overdue; `primetrade release reap` carries it out"
+    return f"{when}  {deadline.what}: overdue; {deadline.overdue}"
 
 
 def run_lines(run: Run) -> Iterator[str]:

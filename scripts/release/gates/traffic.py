@@ -119,7 +119,7 @@ class _Watch:
         self.figures = Figures(read, test.slots, latency=len(test.slots) > 1)
         self.health = Health(run, step.slot)
         self.due = run.platform.now()  # the next look
-        self.limit = self.due + step.limit
+        self.limit = min(self.due + step.limit, run.until)
         self.begun = math.inf
         self.told = False
 
