@@ -150,6 +150,12 @@ class Whom(_Strict, frozen=True):
             raise ValueError("headers: nobody is singled out; give a header or a cookie with its value")
 
 
+class Shadow(_Strict, frozen=True):
+    """What the stage `shadow` copies: reads alone, GET and HEAD."""
+
+    share: Annotated[float, Meta(gt=0, le=100)] = 50  # percent of all requests that reads are expected to be
+
+
 class Approvals(_Strict, frozen=True):
     """Where a person is asked, and how long the release waits for the answer before it is taken back."""
 
@@ -224,6 +230,7 @@ class Settings(_Strict, frozen=True):
     bake: Bake
     warm: Duration  # so long the last version stays up for instant rollback; then the next command forward stops it
     slo: str = "slo.yaml"  # beside this file
+    shadow: Shadow = Shadow()
     audience: Whom | None = None
     sticky: bool = False  # a user keeps a slot as long as it has a share
     approvals: Approvals | None = None

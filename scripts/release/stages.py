@@ -146,7 +146,8 @@ def hold(way: Way, word: Word) -> Step:
     window, stage, share = way.file.settings.hold, Stage.SHARES, 100.0
     words = f"{way.slot} is judged by its users against the other slot"
     if word == SHADOW:
-        stage, words = Stage.SHADOW, f"{way.slot} is judged by its answers to copied reads against {way.old}"
+        stage, share = Stage.SHADOW, way.file.settings.shadow.share
+        words = f"{way.slot} is judged by its answers to copied reads against {way.old}"
     elif word == AUDIENCE:
         whom = way.file.settings.audience
         stage, share = Stage.AUDIENCE, whom.share if whom else 100.0

@@ -60,7 +60,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     target: Target | None = None
     seconds: float = 0.0  # expected
     requests: int = 0  # users' (for analysis: its own) requests the judged slot must answer
-    share: float = 100  # percent of the users the judged slot has meanwhile
+    share: float = 100  # percent of the users' requests that the judged slot gets meanwhile, or a copy of
     sends: float = 0.0  # requests per second that the step itself sends to the judged slot
     limit: float = 0.0  # seconds: a gate may wait for its requests, an approval for its person
     stage: Stage = Stage.SHARES  # of a hold

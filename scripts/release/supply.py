@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from scripts.release.slots import Tally
-from scripts.release.step import Kind, Step
+from scripts.release.step import Kind, Stage, Step
 from slo.sequential import GROUPS
 
 MEASURED_S = 1.0
@@ -37,18 +37,30 @@ def shortage(steps: Sequence[Step], rate: float) -> str:
             )
         share = thinner(step)
         if step.kind in (Kind.HOLD, Kind.BAKE) and rate * share / 100 * step.limit < step.requests:
-            least = math.ceil(step.requests / step.limit / share * 100)
-            return (
-                f"the {step.kind} gate of {step.slot} at {step.share:g} % needs {step.requests:,} users' requests in "
-                f"{step.limit:g} s, so at least {least:,} requests/s; {rate:,.0f}/s come: raise its limit, start with "
-                "a larger step, or take it to preview (`--until preview`) and move it by hand (`shift --to 100`)"
-            )
+            return _too_few(step, rate, math.ceil(step.requests / step.limit / share * 100))
     return ""
 
 
 def thinner(step: Step) -> float:
     """Percent of the users' requests that reach the slot with fewer of them: a hold compares one with one.
 
-    Copies of reads reach both slots.
+    Reads that are copied reach both slots.
     """
-    return min(step.share, 100 - step.share) if step.kind is Kind.HOLD and step.share < 100 else step.share
+    apart = step.kind is Kind.HOLD and step.stage is not Stage.SHADOW and step.share < 100
+    return min(step.share, 100 - step.share) if apart else step.share
+
+
+def _too_few(step: Step, rate: float, least: int) -> str:
+    """What a gate needs, what comes, and what can be done about it."""
+    asks = f"{least:,} requests/s; {rate:,.0f}/s come: raise its limit"
+    if step.stage is Stage.SHADOW:
+        return (
+            f"the {step.kind} gate of {step.slot} needs {step.requests:,} copied reads in {step.limit:g} s, and "
+            f"{step.share:g} % of the requests are taken for reads (shadow.share), so at least {asks}, leave the step "
+            "shadow out, or mend shadow.share where more of them are"
+        )
+    return (
+        f"the {step.kind} gate of {step.slot} at {step.share:g} % needs {step.requests:,} users' requests in "
+        f"{step.limit:g} s, so at least {asks}, start with a larger step, or take it to preview (`--until preview`) "
+        "and move it by hand (`shift --to 100`)"
+    )

@@ -30,8 +30,6 @@ from scripts.release.step import Step
 from scripts.release.supply import measured_rate
 from slo.compare import Counts
 
-READS = 0.8  # of the users' requests
-
 
 @dataclass
 class Behaviour:
@@ -94,6 +92,7 @@ class Twin:
 
     rate: float = 1000.0
     audience: float = 0.02  # share of the requests that it sends
+    read: float = 0.8  # share of the requests that are reads
     name: str = "twin"
     revive: str = "`primetrade local up` starts it again"
     clock: float = 1_800_000_000.0
@@ -243,7 +242,7 @@ class Twin:
         failed = does.failed if self._answers(name) else 1.0
         slot.users.add(requests * share, failed, does.slow)
         copied = 1.0 if target.mirror == name else share
-        slot.reads.add(requests * copied * READS, failed, does.slow)
+        slot.reads.add(requests * copied * self.read, failed, does.slow)
 
     def _change(self, words: str, fence: int) -> None:
         self._refuse_old(fence)

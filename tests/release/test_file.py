@@ -43,6 +43,7 @@ def test_the_examples_in_the_comments_can_be_used(file_at: Callable[..., Path], 
     settings = read_release_file(file_at(text)).settings
     assert settings.audience
     assert settings.approvals
+    assert settings.shadow.share == 80
     assert [command.name for command in settings.gates.commands] == ["orders"]
     assert [bool(receiver.webhook) for receiver in settings.notify] == [True, False]
     assert (settings.sticky, settings.preview.capacity, settings.artefact.replicas) == (True, 50, 2)
