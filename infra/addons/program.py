@@ -11,7 +11,7 @@ from pulumi import Input, Output
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from infra.addons import application, pools
-from infra.addons.charts import CHARTS, Chart
+from infra.addons.charts import CHARTS, TIMEOUT_S, Chart
 from infra.addons.values import VALUES, Facts, wanted
 from infra.components.identity import APP
 from infra.components.site import tags
@@ -38,10 +38,11 @@ class Part(pulumi.ComponentResource):
 
 
 def build(platform: Platform, said: Said) -> Outputs:
-    """Charts, then what needs their kinds."""
+    """Charts, then what needs their kinds, then the charts whose pods need that."""
     cluster = provider(platform, said)
     charts = Charts(cluster, facts(platform, said))
-    Nodes(cluster, platform, said, charts)
+    nodes = Nodes(cluster, platform, said, charts)
+    charts.release_on(nodes.made)
     Application(cluster, platform, said, charts)
     return Outputs(namespace=APP, secret=APP)
 
@@ -82,17 +83,25 @@ def facts(platform: Platform, said: Said) -> Facts:
 
 
 class Charts(Part):
-    """`releases` by their names."""
+    """`releases` by their names; those on pools come when `release_on` is given the pools."""
 
     def __init__(self, cluster: kubernetes.Provider, facts: Facts) -> None:
         super().__init__("Charts", cluster)
+        self.facts = facts
         self.releases: dict[str, kubernetes.helm.v3.Release] = {}
-        for chart in CHARTS:
-            if wanted(chart.name, facts):
-                self.releases[chart.name] = self._release(chart, facts)
+        self._make(on_pools=False)
         self.register_outputs({})
 
-    def _release(self, chart: Chart, facts: Facts) -> kubernetes.helm.v3.Release:
+    def release_on(self, pools: Sequence[pulumi.Resource]) -> None:
+        """Make the releases whose pods run on pools, after these."""
+        self._make(*pools, on_pools=True)
+
+    def _make(self, *after: pulumi.Resource, on_pools: bool) -> None:
+        for chart in CHARTS:
+            if chart.on_pools is on_pools and wanted(chart.name, self.facts):
+                self.releases[chart.name] = self._release(chart, *after)
+
+    def _release(self, chart: Chart, *after: pulumi.Resource) -> kubernetes.helm.v3.Release:
         helm, oci = kubernetes.helm.v3, chart.source.startswith("oci:")
         return helm.Release(
             chart.name,
@@ -104,13 +113,14 @@ class Charts(Part):
             create_namespace=chart.namespace != "kube-system",
             skip_crds=f"{chart.name}-crd" in self.releases,
             atomic=True,  # one that does not become ready is taken back
-            values=VALUES[chart.name](facts),
-            opts=self.child(*(self.releases[name] for name in chart.after)),
+            timeout=TIMEOUT_S,
+            values=VALUES[chart.name](self.facts),
+            opts=self.child(*(self.releases[name] for name in chart.after), *after),
         )
 
 
 class Nodes(Part):
-    """What machines the pods get, and the disks."""
+    """What machines the pods get, and the disks; `made` is what a pod waits for."""
 
     def __init__(self, cluster: kubernetes.Provider, platform: Platform, said: Said, charts: Charts) -> None:
         super().__init__("Nodes", cluster)
@@ -123,7 +133,7 @@ class Nodes(Part):
         made = CustomResource(
             "node-class", version, kind, metadata={"name": pools.CLASS}, spec=spec, opts=self.child(*after)
         )
-        for capacity, pool in pools.pools(platform.cluster.nodes, auto=auto).items():
+        self.made: list[pulumi.Resource] = [
             CustomResource(
                 f"nodes-{capacity}",
                 "karpenter.sh/v1",
@@ -132,7 +142,9 @@ class Nodes(Part):
                 spec=pool,
                 opts=self.child(made),
             )
-        kubernetes.storage.v1.StorageClass(
+            for capacity, pool in pools.pools(platform.cluster.nodes, auto=auto).items()
+        ]
+        disks = kubernetes.storage.v1.StorageClass(
             "gp3",
             metadata={"name": "gp3", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
             provisioner="ebs.csi.eks.amazonaws.com" if auto else "ebs.csi.aws.com",
@@ -141,6 +153,7 @@ class Nodes(Part):
             allow_volume_expansion=True,
             opts=self.child(),
         )
+        self.made.append(disks)
         self.register_outputs({})
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from app.settings import Settings
 from infra.addons import pools
-from infra.addons.charts import CHARTS
+from infra.addons.charts import BALANCER, CHARTS, TIMEOUT_S
 from infra.addons.read import reference
 from infra.addons.values import VALUES
 from infra.components.identity import APP
@@ -113,6 +113,29 @@ def test_every_chart_has_values_and_each_needs_only_those_before_it() -> None:
     assert sorted(names) == sorted(VALUES)
     for at, chart in enumerate(CHARTS):
         assert set(chart.after) <= set(names[:at])
+
+
+def test_the_load_balancers_controller_is_ready_before_other_pods_come(addons: Graph) -> None:
+    """Its webhooks would refuse them; the chart of kinds alone has no pods."""
+    for release in addons.of("helm.sh/v3"):
+        if release.name not in (BALANCER, "karpenter-crd"):
+            assert BALANCER in release.depends_on
+
+
+def test_charts_whose_pods_have_no_place_among_the_systems_wait_for_pools_and_disks(addons: Graph) -> None:
+    """Else Helm takes them back before a node is there. Karpenter's chart tolerates by itself."""
+    pools_and_disks = {each.name for each in addons.resources if each.type.endswith((":NodePool", ":StorageClass"))}
+    for release in addons.of("helm.sh/v3"):
+        values: Any = release.inputs.get("values", {})
+        on_pools = "tolerations" not in values and not release.name.startswith("karpenter")
+        assert on_pools == bool(pools_and_disks & set(release.depends_on))
+        assert not on_pools or pools_and_disks <= set(release.depends_on)
+
+
+def test_a_release_has_time_for_a_node_to_come(addons: Graph) -> None:
+    """Helm's own five minutes do not wait for a machine, a disk and images."""
+    assert {TIMEOUT_S} == {each.inputs["timeout"] for each in addons.of("helm.sh/v3")}
+    assert TIMEOUT_S > 600
 
 
 def test_pods_are_lent_roles_by_the_names_that_the_charts_give_them(
