@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
-from infra.plan.graph import HIDDEN, Graph, Json, Resource
+from infra.plan.graph import HIDDEN, Graph, Resource
 from infra.policy.addons import ADDONS_RULES
 from infra.policy.cluster import CLUSTER_RULES
 from infra.policy.edge import EDGE_RULES
 from infra.policy.events import EVENTS_RULES
 from infra.policy.keeping import KEEPING
+from infra.policy.rights import RIGHTS
 from infra.policy.rule import Rule, common_tags, follows, has, protected, said, wants, where_kept
 from infra.policy.watching import WATCHING
 
@@ -19,8 +19,6 @@ ANYWHERE: Final = ("0.0.0.0/0", "::/0")
 TAGS: Final = ("project", "environment", "owner", "managed-by")
 KUBERNETES: Final = "pulumi:providers:kubernetes"
 SECRET_WORDS: Final = ("password", "token", "secretstring", "privatekey")
-IAM: Final = ("iam/policy", "iam/role", "iam/rolePolicy")
-POLICIES: Final = ("policy", "policyDocument", "assumeRolePolicy")
 
 
 def from_anywhere(resource: Resource, graph: Graph) -> Iterator[str]:
@@ -37,32 +35,6 @@ def rules_inside(resource: Resource, graph: Graph) -> Iterator[str]:
         for key in ("ingress", "egress")
         if key in resource.inputs
     )
-
-
-def statements(resource: Resource) -> Iterator[dict[str, Json]]:
-    """The statements of every policy among the inputs of a resource."""
-    for key in POLICIES:
-        text = resource.inputs.get(key)
-        if isinstance(text, str) and text.startswith("{"):
-            yield from json.loads(text).get("Statement", ())
-
-
-def every_action(resource: Resource, graph: Graph) -> Iterator[str]:
-    """No statement allows everything, or everything of a service."""
-    for statement in statements(resource):
-        found = statement.get("Action", ())
-        actions = [found] if isinstance(found, str) else list(found)  # type: ignore[call-overload]
-        wide = [action for action in actions if action == "*" or action.endswith(":*")]
-        if statement.get("Effect") == "Allow" and wide:
-            yield f"allows {', '.join(wide)}; name the actions"
-
-
-def anybody(resource: Resource, graph: Graph) -> Iterator[str]:
-    """No statement allows anybody without a condition."""
-    for statement in statements(resource):
-        principal = statement.get("Principal")
-        if principal in ("*", {"AWS": "*"}) and statement.get("Effect") == "Allow" and not statement.get("Condition"):
-            yield "allows anybody; name who, or a condition"
 
 
 def owned(resource: Resource, graph: Graph) -> Iterator[str]:
@@ -129,8 +101,7 @@ RULES: Final = (
     Rule("default-group", ("ec2/defaultSecurityGroup",), "Who names no group is in it", "CIS 5.4", rules_inside),
     Rule("public-addresses", ("ec2/subnet",), "What is public must be meant", "EC2.15", no_public_address),
     Rule("flow-logs", ("ec2/vpc",), "Else nobody knows who talked to whom", "CIS 3.7, EC2.6", watched),
-    Rule("every-action", IAM, "One stolen role would be the account", "CIS 1.16, IAM.1, IAM.21", every_action),
-    Rule("anybody", (), "A policy without a name invites everybody", "", anybody),
+    *RIGHTS,
     Rule("whose-is-it", (), "Costs, and calls at night, go by tags", "", owned),
     Rule("plain-secrets", (), "More people read state files than secrets", "", plain_secret),
     Rule("secrets-sealed", ("secretsmanager/secret",), "By a key that we can take away", "", has("kmsKeyId")),

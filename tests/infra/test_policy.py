@@ -20,12 +20,13 @@ from infra.policy.waivers import Waiver, read_waivers, waive
 from scripts.commands.infra import command
 from scripts.exits import Exit
 from slo.yamlfile import YamlFileError
-from tests.infra.samples import Samples, allows, graph, one
+from tests.infra.samples import Samples, graph, one
 from tests.infra.samples_addons import ADDONS_SAMPLES
 from tests.infra.samples_cluster import CLUSTER_SAMPLES
 from tests.infra.samples_edge import EDGE_SAMPLES
 from tests.infra.samples_events import EVENTS_SAMPLES
 from tests.infra.samples_keeping import KEEPING_SAMPLES
+from tests.infra.samples_rights import RIGHTS_SAMPLES
 from tests.infra.samples_watching import WATCHING_SAMPLES
 
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -71,20 +72,7 @@ SAMPLES: Samples = {
         [graph(one("ec2/vpc", {}), LOG)],
         [(graph(one("ec2/vpc", {})), "has no flow log")],
     ),
-    "every-action": (
-        [graph(one("iam/rolePolicy", allows(Action=["s3:GetObject", "s3:List*"], Resource="*")))],
-        [
-            (graph(one("iam/rolePolicy", allows(Action="*"))), "allows [*]"),
-            (graph(one("iam/policy", allows(Action=["s3:*"]))), "allows s3:[*]"),
-        ],
-    ),
-    "anybody": (
-        [graph(one("sqs/queuePolicy", allows(Principal="*", Condition={"StringEquals": {"aws:SourceAccount": "1"}})))],
-        [
-            (graph(one("sqs/queuePolicy", allows(Principal="*"))), "allows anybody"),
-            (graph(one("s3/bucketPolicy", allows(Principal={"AWS": "*"}))), "allows anybody"),
-        ],
-    ),
+    **RIGHTS_SAMPLES,
     "whose-is-it": (
         [graph(one("sqs/queue", {"tags": {"Name": "x"}}))],
         [
@@ -219,7 +207,7 @@ def test_no_committed_stack_breaks_a_rule(stack: Graph) -> None:
 def test_every_rule_has_something_to_judge(committed: Callable[[str], Graph], graph_of: Callable[..., Graph]) -> None:
     """A type that is spelled wrong would make a rule that cannot fail."""
     off = graph_of(events={}, audit={}, exports={})  # as yet
-    graphs = (committed("prod"), plan("addons", "prod"), off)
+    graphs = (committed("prod"), plan("addons", "prod"), plan("bootstrap", "production"), off)
     assert [] == [rule.name for rule in RULES if rule.types and not any(each.of(*rule.types) for each in graphs)]
 
 

@@ -16,6 +16,7 @@ from infra.policy.waivers import read_waivers, waive
 PLAN_ONLY: Final[frozenset[str]] = frozenset(
     {
         "backups-cover",
+        "boundaries-bound",
         "buckets-closed",
         "buckets-sealed",
         "buckets-tls",
