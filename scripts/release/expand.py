@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from loadtest.launch import give_way
@@ -17,7 +19,7 @@ LIMIT_S = 900.0  # index builds of big tables are the slow part
 def expand(command: Sequence[str], directory: Path, env: Mapping[str, str]) -> str:
     """Run `command` in `directory` to its end and return its last line; {python} is this interpreter.
 
-    Raises ReleaseError when it cannot be run, fails, or takes too long.
+    Raises ReleaseError when it cannot be run, fails, or takes too long: then all of its session is ended.
     """
     argv = [sys.executable if word == "{python}" else word for word in command]
     try:
@@ -28,7 +30,7 @@ def expand(command: Sequence[str], directory: Path, env: Mapping[str, str]) -> s
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # ctrl-C waits for the end of a migration
+            start_new_session=True,  # ctrl-C waits for the end of a migration, and a time-out ends all of it
         ) as process:
             give_way(process.pid)  # its imports must not cost the live slot's users their answers
             said = _said(process)
@@ -44,6 +46,7 @@ def _said(process: subprocess.Popen[str]) -> list[str]:
     try:
         out, err = process.communicate(timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # a shell's migration would go on without it
         raise
     return (out + err).strip().splitlines() or [""]
