@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from scripts.local import envoy, postgres, slots, valkey
+from scripts.local import envoy, postgres, schema, slots, valkey
 from scripts.local.envoy_config import SLOTS, Routes
 from scripts.local.errors import LocalError, NotUpError, PortTakenError, ProbeError, SettingsError
 from scripts.local.ports import free_port, holder, is_free
@@ -38,27 +38,13 @@ _STOPPING: dict[str, tuple[float, signal.Signals]] = {
 Migrate = Callable[[str, Report], object]
 
 
-def migrate_app(database_url: str, report: Report) -> None:
-    """Bring the task API's schema up to date. Raises LocalError."""
-    import psycopg  # noqa: PLC0415  # slow to import, and `--help` needs none of it
-
-    from app.migrate import MigrationError, migrate  # noqa: PLC0415  # only `up` needs the application
-
-    try:
-        migrate(database_url, report)
-    except (MigrationError, psycopg.Error) as exc:
-        raise LocalError(
-            f"the schema was not brought up to date: {str(exc).strip()}; "
-            "correct what it names, then run `primetrade local up` again"
-        ) from exc
-
-
 def up(
-    home: Path, report: Report, *, first: SlotSpec = FIRST, migrate: Migrate = migrate_app, port: int | None = None
+    home: Path, report: Report, *, first: SlotSpec = FIRST, migrate: Migrate = schema.migrate, port: int | None = None
 ) -> State:
-    """Start what does not run: servers, edge, schema, and the slots as they last were (`first` in blue when none was).
+    """Start what does not run: servers, edge, and the slots as they last were (`first` in blue when none was).
 
-    `port` fixes the edge's port. Raises LocalError; what was started stays up, and the next `up` goes on from there.
+    The schema is brought up to date before the first release; from then on releases lead it. `port` fixes the edge's
+    port. Raises LocalError; what was started stays up, and the next `up` goes on from there.
     """
     home = home.resolve()
     with _plainly(home, "up"), lock(home):
@@ -96,7 +82,8 @@ def _up(home: Path, report: Report, first: SlotSpec, migrate: Migrate, port: int
         valkey.wait(cache, state.valkey_port, state.valkey_password, report)
     if edge:
         envoy.wait(edge, state, report)
-    migrate(state.database_url, report)
+    released = any(read_slot(home, name) for name in SLOTS)
+    (schema.look if released else migrate)(state.database_url, report)
     _ensure_slots(home, state, first, report)
     report(f"up: {state.edge_url}")
     return state

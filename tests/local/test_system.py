@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from app.migrate import level, migrate
 from scripts.cli import primetrade
 from scripts.exits import Exit
 from scripts.local import envoy, system
@@ -110,6 +111,38 @@ def test_up_restarts_only_what_died(edge: State) -> None:
     routes = envoy.applied(state)
     assert routes is not None
     assert routes.note == {"run": "7"}
+
+
+def test_only_the_first_up_migrates(
+    home: Path, new_database: Callable[..., str], artefact: Callable[..., SlotSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs was released for the level there is: `up` mends the rest, leaves that, and says that it is behind."""
+    url, says = new_database(), list[str]()
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    try:
+        first = artefact("1.0.0")
+        system.up(home, says.append, first=first, migrate=lambda url, report: migrate(url, report, target=2))
+        assert level(url) == 2
+        system.up(home, says.append, first=first)
+        system.down(home, says.append)
+        system.up(home, says.append)
+    finally:
+        system.down(home, print)
+    assert level(url) == 2
+    assert [line.partition(";")[0] for line in says if line.startswith("schema")] == [
+        "schema: left at level 2, since a release is there"
+    ] * 2
+
+
+def test_a_database_that_is_away_keeps_nobody_from_mending_the_rest(edge: State) -> None:
+    home, says = Path(edge.home), list[str]()
+    blue = read_slot(home, "blue")
+    assert blue is not None
+    os.kill(blue.replicas[0].process.pid, signal.SIGKILL)
+    up(home, SlotSpec(version="never started"), says)
+    assert exchange(edge.edge_port, "/", 5)[0] == 200
+    assert "schema: not looked at: no connection to the database" in "\n".join(says)
 
 
 def test_servers_named_by_the_environment_replace_the_embedded_ones(edge: State) -> None:

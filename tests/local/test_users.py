@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local import postgres, system
+from scripts.local import postgres, schema
 from scripts.local.errors import LocalError, StartError
 
 ROOT_USER = pwd.struct_passwd(("root", "x", 0, 0, "", "/root", "/bin/sh"))
@@ -64,4 +64,4 @@ def test_a_user_without_a_name_is_told_before_the_start(home: Path, monkeypatch:
 def test_a_database_that_cannot_be_migrated_is_one_message() -> None:
     """The migration's own words and what to do, as an error that the command shows without a traceback."""
     with pytest.raises(LocalError, match=r"no connection to the database: (.|\n)*run `primetrade local up` again"):
-        system.migrate_app("postgresql://nobody@127.0.0.1:1/none", print)
+        schema.migrate("postgresql://nobody@127.0.0.1:1/none", print)
