@@ -1,6 +1,7 @@
 """Numbered SQL migrations: `app/migrations/NNNN_words.sql`, applied in order, once, by one runner at a time.
 
-`python -m app.migrate` applies them to $DATABASE_URL: the image has that, and not the operator's command.
+`python -m app.migrate` applies them to $DATABASE_URL, up to $SCHEMA_LEVEL where that is set: the image has that, and
+not the operator's command.
 
 The comment that opens a file says what it is, one of these a line:
 
@@ -120,14 +121,17 @@ def pending(files: Sequence[Migration], applied: Sequence[tuple[int, str]]) -> t
     return tuple(file for file in files if file.version not in done)
 
 
-def migrate(database_url: str, report: Report = print, directory: Path = MIGRATIONS) -> int:
-    """Bring the database to the newest level that keeps every old shape, and return the level reached.
+def migrate(database_url: str, report: Report = print, directory: Path = MIGRATIONS, target: int | None = None) -> int:
+    """Bring the database to `target`, or the newest level, but past no contract step; return the level reached.
 
     Safe to run twice and by two runners at once. Raises MigrationError, DatabaseUnreachable.
     """
     with runner(database_url) as connection:
         files = read_migrations(directory)
         for file in waiting(connection, files):
+            if target is not None and file.version > target:
+                report(f"stopped before {file.name}: level {target} was asked for")
+                return file.version - 1
             if file.is_contract:
                 report(f"stopped before {file.name}, a contract step: `primetrade db contract` applies it")
                 return file.version - 1
@@ -213,14 +217,23 @@ def _refuse_invalid_index(connection: psycopg.Connection, file: Migration) -> No
 
 def main() -> int:
     """The migration Job: its last line is the level, or why that was not reached; the exit code is 0, 1 or 2."""
-    url = os.environ.get("DATABASE_URL")
+    url, wanted = os.environ.get("DATABASE_URL"), os.environ.get("SCHEMA_LEVEL", "")
     if not url:
         sys.stderr.write("DATABASE_URL is not set: name the database to migrate\n")
         return 2
+    if wanted and not wanted.isdecimal():
+        sys.stderr.write(f"SCHEMA_LEVEL is {wanted!r}: give the number of the last migration to apply, or none\n")
+        return 2
     try:
-        sys.stdout.write(f"schema level {migrate(url)}\n")
+        reached = migrate(url, target=int(wanted) if wanted else None)
     except MigrationError as exc:
         sys.stderr.write(f"{exc}\n")
+        return 1
+    sys.stdout.write(f"schema level {reached}\n")
+    if wanted and reached < int(wanted):
+        sys.stderr.write(
+            f"level {wanted} was asked for, and these migrations lead to {reached} without a contract step\n"
+        )
         return 1
     return 0
 

@@ -47,9 +47,10 @@ def command() -> None:
 @json_option
 @exits(ERRORS)
 def migrate(database_url: str | None, home: Path | None, as_json: bool) -> None:
-    """Bring the database to the newest schema level that running releases can live with.
+    """Bring the database to the newest schema level before the next contract step.
 
-    Stops before a contract step, which removes or forbids an old shape: `primetrade db contract` applies those.
+    Asks no release whether it works with that level; the expand of a release does, and stops there. A contract step
+    removes or forbids an old shape: `primetrade db contract` applies it.
 
     Example: primetrade db migrate --database-url postgresql://localhost/primetrade
     """

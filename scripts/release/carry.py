@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 from scripts.release.errors import Awaiting, Fenced, NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
 from scripts.release.gates.verdict import GateFailed, GateOpen
+from scripts.release.levels import level_after
 from scripts.release.memory import BACK, remember
 from scripts.release.notify import Event
 from scripts.release.platform import Platform
@@ -83,7 +84,7 @@ def _one(run: Run, step: Step, release: Release | None) -> None:
             said = act(run, step, release)
     check = CHECKS.get(step.kind)
     words = (check(run, step) if check else "") or said or step.words
-    level = run.level if step.kind is Kind.EXPAND else None
+    level = level_after(run, step, said)
     schema = run.platform.observe().slots[step.slot].schema if step.kind is Kind.PARITY else None
     outcome = "pass" if step.kind in GATES else ""
     run.note("done", step, outcome=outcome, words=words, level=level, schema=schema)

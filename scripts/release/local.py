@@ -87,9 +87,9 @@ class Local:
     def refusal(self, steps: Sequence[Step]) -> str:
         return ""
 
-    def expand(self, command: Sequence[str], release: Release, fence: int) -> str:
+    def expand(self, command: Sequence[str], level: int, release: Release, fence: int) -> str:
         with self._act(fence):
-            return expand(command, ROOT, {"DATABASE_URL": self.state.database_url})
+            return expand(command, ROOT, {"DATABASE_URL": self.state.database_url, "SCHEMA_LEVEL": str(level)})
 
     def deploy(self, slot: str, release: Release, replicas: int, fence: int) -> None:
         with self._act(fence):

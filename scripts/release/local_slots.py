@@ -48,7 +48,7 @@ def observed(home: Path, state: State, probes: Probes, name: str) -> Slot:
         ready=len(healthy) == len(found.replicas),
         capacity=len(live),
         in_flight=sum(host.in_flight for host in hosts.values()),
-        schema=next((each.schema for each in says), None),
+        schema=next((each.schema for each in says if each.schema), None),
         spec=release,
         log=[*dead, *found.replicas][0].process.log,
     )

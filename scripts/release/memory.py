@@ -134,8 +134,8 @@ def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
             found = {"routed": (*memory.routed, entry.target), "back": entry.verb in BACK, "ran": ran}
         case "intent", "deploy":
             found = _deploying(memory, entry)
-        case "failed", _ if entry.outcome == "fail" and entry.verb not in BACK:
-            found = {"gated": "", "refused": entry.release, "watching": None}
+        case "failed", _:
+            found = _failed(memory, entry)
         case "watch", _ if entry.until is not None:
             words = entry.step, entry.slot, entry.name, entry.release, entry.version
             found = {"watching": Watching(*words, entry.until)}
@@ -146,6 +146,14 @@ def _changes(memory: Memory, entry: Entry) -> dict[str, object]:
         case "done", _:
             found = _done(memory, entry)
     return found
+
+
+def _failed(memory: Memory, entry: Entry) -> dict[str, object]:
+    if entry.level is not None:  # a migration that ended elsewhere
+        return {"level": max(memory.level or 0, entry.level)}
+    if entry.outcome == "fail" and entry.verb not in BACK:
+        return {"gated": "", "refused": entry.release, "watching": None}
+    return {}
 
 
 def _begun(memory: Memory, entry: Entry) -> dict[str, object]:

@@ -40,8 +40,8 @@ class Platform(Protocol):
     def refusal(self, steps: Sequence[Step]) -> str:
         """Why these steps cannot be carried out here, whatever happens; "" when they can. Asked before any of them."""
 
-    def expand(self, command: Sequence[str], release: Release, fence: int) -> str:
-        """Run the migration command of a release to its end and return its last line."""
+    def expand(self, command: Sequence[str], level: int, release: Release, fence: int) -> str:
+        """Run the migration command of a release to its end, `level` as its SCHEMA_LEVEL, and return its last line."""
 
     def deploy(self, slot: str, release: Release, replicas: int, fence: int) -> None:
         """Make `slot` run `release` in so many replicas, not draining; does not wait until it is ready."""

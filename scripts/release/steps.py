@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from scripts.release.errors import Refused, ReleaseError
+from scripts.release import levels
+from scripts.release.errors import ReleaseError
 from scripts.release.gates import table
 from scripts.release.gates.verdict import GateFailed
 from scripts.release.memory import BACK
@@ -28,7 +29,7 @@ def act(run: Run, step: Step, release: Release | None) -> str:
     match step.kind:
         case Kind.EXPAND:
             assert release is not None
-            return run.platform.expand(run.file.settings.schema.expand, release, run.fence)
+            return levels.expand(run, step, release)
         case Kind.DEPLOY:
             assert release is not None
             run.event("deploy", f"{release.version} on {step.slot}")
@@ -82,18 +83,6 @@ def _gains(run: Run, had: Target, has: Target, slot: str) -> bool:
     return has.has_users(slot) and (more or not had.has_users(slot))
 
 
-def _preflight(run: Run, step: Step) -> str:
-    """The live build must work with the schema that expand leads to: it goes on serving meanwhile."""
-    live = run.observe().slots[other(step.slot)]
-    level = run.level
-    if live.running and live.schema and level is not None and not live.schema.min <= level <= live.schema.max:
-        raise Refused(
-            f"{live.name} serves {live.version}, which works with schema levels {live.schema.min} to "
-            f"{live.schema.max}; expanding to {level} would break it: release a version in between that works with both"
-        )
-    return ""
-
-
 def _ready(run: Run, step: Step) -> str:
     limit = step.limit or run.file.settings.timeouts.ready
     return _wait_ready(run, step.slot, limit, "timeouts.ready", "ended while starting")
@@ -131,7 +120,7 @@ def _parity(run: Run, step: Step) -> str:
     slots = _speaking(run, step)
     new = slots[step.slot]
     level = run.level
-    if new.schema and level is not None and not new.schema.min <= level <= new.schema.max:
+    if new.schema and not levels.accepts(new.schema, level):
         raise GateFailed(
             f"{new.version} works with schema levels {new.schema.min} to {new.schema.max}, "
             f"but the database is brought to {level}"
@@ -152,9 +141,8 @@ def _parity(run: Run, step: Step) -> str:
 
 def _speaking(run: Run, step: Step) -> Mapping[str, Slot]:
     """The slots, once this one says its version: no answer yet is no verdict, another version is one at once."""
-    begun, limit = run.platform.now(), run.file.settings.timeouts.verify
-    while not (slot := (slots := run.observe().slots)[step.slot]).says and run.platform.now() - begun < limit:
-        run.platform.sleep(POLL_S)
+    slots = levels.heard(run, step.slot)
+    slot = slots[step.slot]
     if slot.says != slot.version:
         raise GateFailed(f"{slot.name} was started as {slot.version}, but says it is {slot.says or 'nothing'}")
     return slots
@@ -255,7 +243,7 @@ def _shifted(run: Run, step: Step) -> str:
 
 CHECKS: dict[Kind, Callable[[Run, Step], str]] = {
     **dict.fromkeys(table.GATES, table.judge),
-    Kind.PREFLIGHT: _preflight,
+    Kind.PREFLIGHT: levels.preflight,
     Kind.DEPLOY: _ready,
     Kind.SCALE: _ready,
     Kind.PARITY: _parity,

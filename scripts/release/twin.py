@@ -30,6 +30,8 @@ from scripts.release.step import Step
 from scripts.release.supply import measured_rate
 from slo.compare import Counts
 
+ANY = Range(0, 99)  # schema levels, for who does not care
+
 
 @dataclass
 class Behaviour:
@@ -42,7 +44,7 @@ class Behaviour:
     lost: int = 0  # replicas that ended by themselves: the slot answers, and is not ready in full
     says: str = ""  # another version than its own
     mute: bool = False  # its version probe gets no answer
-    schema: Range | None = None
+    schema: Range | None = ANY
     broken: tuple[str, ...] = ()  # paths answered with 500
     bodies: dict[str, Callable[[], str]] = field(default_factory=dict)  # by path
     takes_s: float = 0.0  # to answer a request that is asked
@@ -105,6 +107,7 @@ class Twin:
     seen: Callable[[Mapping[str, Tally]], Mapping[str, Tally]] = lambda counts: counts  # what is read of their counts
     observe_error: str = ""  # why slots and route cannot be seen
     unable: str = ""  # why no plan can be carried out here
+    migrates: Callable[[int], str] = lambda level: f"schema level {level}"  # the last line of a migration to a level
     slots: dict[str, _Slot] = field(default_factory=dict)
     current: Route = field(default_factory=lambda: Route(Target(Weights(100, 0)), "0"))
     held: Holder | None = None
@@ -138,9 +141,9 @@ class Twin:
     def refusal(self, steps: Sequence[Step]) -> str:
         return self.unable
 
-    def expand(self, command: Sequence[str], release: Release, fence: int) -> str:
+    def expand(self, command: Sequence[str], level: int, release: Release, fence: int) -> str:
         self._change(f"expand {' '.join(command)}", fence)
-        return "expanded"
+        return self.migrates(level)
 
     def deploy(self, slot: str, release: Release, replicas: int, fence: int) -> None:
         self._refuse_users(slot)
@@ -269,15 +272,16 @@ class Twin:
             return Slot(name)
         does, release = self._behaviour(name), slot.release
         running = not does.crashes
+        speaks = running and not does.mute
         return Slot(
             name=name,
             version=release.version,
             digest=release.digest,
-            says=(does.says or release.version) if running and not does.mute else "",
+            says=(does.says or release.version) if speaks else "",
             running=running,
             ready=self._answers(name) and not does.lost,
             capacity=slot.replicas - does.lost if running else 0,
-            schema=does.schema,
+            schema=does.schema if speaks else None,
             spec=release,
             log=f"{name}.log",
         )

@@ -80,6 +80,29 @@ def test_expand_stops_before_the_first_contract_step_and_says_what_applies_it(ur
     assert run(url, directory) == [stop]
 
 
+def test_a_run_stops_at_the_level_that_is_asked_for(url: str, tmp_path: Path) -> None:
+    """Whatever files come behind it; a later run goes on from there, and one that is past it changes nothing."""
+    steps = {"0003_c.sql": "create table c (id int);"}
+    directory, lines = write(tmp_path / "m", FILES | steps), list[str]()
+    assert migrate(url, lines.append, directory, 1) == level(url) == 1
+    assert lines == ["applied 0001_a.sql", "stopped before 0002_b.sql: level 1 was asked for"]
+    assert migrate(url, lines.append, directory, 3) == level(url) == 3
+    assert migrate(url, lines.append, directory, 2) == level(url) == 3
+
+
+def test_the_job_stops_at_the_level_in_its_environment(url: str) -> None:
+    """And fails where the files do not lead there."""
+    environment = {"DATABASE_URL": url}
+    command = ["{python}", "-m", "app.migrate"]
+    assert expand(command, ROOT, environment | {"SCHEMA_LEVEL": "2"}) == "schema level 2"
+    assert level(url) == 2
+    with pytest.raises(ReleaseError, match=r"level 99 was asked for, and these migrations lead to 3"):
+        expand(command, ROOT, environment | {"SCHEMA_LEVEL": "99"})
+    with pytest.raises(ReleaseError, match=r"SCHEMA_LEVEL is 'three'"):
+        expand(command, ROOT, environment | {"SCHEMA_LEVEL": "three"})
+    assert level(url) == 3
+
+
 def test_an_edited_file_is_refused_and_nothing_changes(url: str, tmp_path: Path) -> None:
     directory = write(tmp_path / "m", {"0001_a.sql": FILES["0001_a.sql"]})
     run(url, directory)

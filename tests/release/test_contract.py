@@ -102,7 +102,7 @@ def test_it_is_refused_while_a_slot_taken_back_still_runs_and_needs_it(
 @pytest.mark.parametrize(
     ("silent", "words"),
     [
-        (Behaviour(), "does not say which schema levels it works with"),
+        (Behaviour(schema=None), "does not say which schema levels it works with"),
         (Behaviour(crashes=True), "does not run, so it does not say"),
     ],
 )

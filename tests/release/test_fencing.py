@@ -39,7 +39,7 @@ with local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", o
     token = local.observe().route.token
     print("holds", flush=True)
     if sys.argv[3] == "inside":
-        local.expand(["sleep", "60"], Release("1.1.0", (), {}), fence)
+        local.expand(["sleep", "60"], 1, Release("1.1.0", (), {}), fence)
     sys.stdin.readline()
     try:
         local.route(Target(Weights(0, 100)), token, "r1", fence)
@@ -137,7 +137,7 @@ ACTS: dict[str, Callable[[Local, Release], object]] = {
     "scale": lambda local, new: local.scale("blue", 2, 8),
     "drain": lambda local, new: local.drain("blue", on=True, fence=8),
     "retire": lambda local, new: local.retire("green", 8),
-    "expand": lambda local, new: local.expand(["touch", str(local.home / "expanded")], new, 8),
+    "expand": lambda local, new: local.expand(["touch", str(local.home / "expanded")], 1, new, 8),
 }
 
 
@@ -146,7 +146,7 @@ def test_every_act_of_an_older_run_is_refused(
     local: Local, processes_file: ReleaseFile, act: Callable[[Local, Release], object]
 ) -> None:
     """Also where the newer run has not touched the route."""
-    local.expand(["true"], processes_file.release("1.0.0", {}), 9)
+    local.expand(["true"], 1, processes_file.release("1.0.0", {}), 9)
     before = local.observe()
     with pytest.raises(Fenced, match="run 8 lost its lock to run 9"):
         act(local, processes_file.release("1.1.0", {}))
@@ -156,7 +156,7 @@ def test_every_act_of_an_older_run_is_refused(
 
 def test_numbers_go_on_over_those_of_acts(local: Local, processes_file: ReleaseFile) -> None:
     """The journal may have been moved away."""
-    local.expand(["true"], processes_file.release("1.0.0", {}), 41)
+    local.expand(["true"], 1, processes_file.release("1.0.0", {}), 41)
     with local.lock(HOLDER) as number:
         assert number == 42
 

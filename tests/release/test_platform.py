@@ -234,5 +234,6 @@ def test_a_sound_platform_has_no_findings(both: Platform) -> None:
     assert not both.diagnose()
 
 
-def test_migrations_say_how_they_ended(platform: Platform, new: Release, release_file: ReleaseFile) -> None:
-    assert platform.expand(release_file.settings.schema.expand, new, 9)
+def test_migrations_are_told_a_level_and_say_how_they_ended(platform: Platform, new: Release) -> None:
+    tells = ("{python}", "-c", "import os; print('schema level', os.environ['SCHEMA_LEVEL'])")
+    assert platform.expand(tells, 7, new, 9) == "schema level 7"

@@ -19,6 +19,7 @@ STUCK_S: Final = 20.0  # for an image to be pulled after all, or a node to be fo
 SLACK_S: Final = 30.0  # over the Job's own deadline
 DEADLINE_S: Final = 600.0  # of the chart, where the values say none
 LINES: Final = 5
+LEVEL: Final = "SCHEMA_LEVEL"  # of its environment: where it stops
 
 
 class Expansion:
@@ -32,13 +33,13 @@ class Expansion:
         self._api, self._helm, self._settings = api, helm, settings
         self._space = settings.namespace
 
-    def run(self, command: Sequence[str], release: Release) -> str:
-        """Run the migration to its end; its last line. Raises ReleaseError."""
-        name, values = f"{self._settings.app}-expand", migration_values(command, release)
+    def run(self, command: Sequence[str], level: int, release: Release) -> str:
+        """Run the migration to `level`; its last line. Raises ReleaseError."""
+        name, values = f"{self._settings.app}-expand", migration_values(command, level, release)
         if not values["migration"]["command"]:
             return "this service has no migrations"
         path = f"/apis/batch/v1/namespaces/{self._space}/jobs/{name}-{release.digest}"
-        if not goes_on(self._api.get(path), values["migration"]["command"]):
+        if not goes_on(self._api.get(path), values["migration"]["command"], level):
             self._helm.uninstall(name)
             self._helm.install(name, values)
         limit = float(values["migration"].get("activeDeadlineSeconds", DEADLINE_S)) + SLACK_S
@@ -82,18 +83,21 @@ class Expansion:
         return self._api.list(f"/api/v1/namespaces/{self._space}/pods", labels=f"batch.kubernetes.io/job-name={job}")
 
 
-def migration_values(command: Sequence[str], release: Release) -> dict[str, Any]:
+def migration_values(command: Sequence[str], level: int, release: Release) -> dict[str, Any]:
     """The release's values for its migration: the values' own command, or the file's in the image's Python."""
-    own = (release.values.get("migration") or {}).get("command")
-    words = own or ["python3" if word == "{python}" else word for word in command]
-    return laid(release.values, {"render": "migration", "migration": {"releaseId": release.digest, "command": words}})
+    given = (release.values.get("migration") or {}).get("command")
+    words = given or ["python3" if word == "{python}" else word for word in command]
+    own = {"releaseId": release.digest, "command": words}
+    return laid(release.values, {"render": "migration", "migration": own, "config": {LEVEL: str(level)}})
 
 
-def goes_on(job: Object | None, command: Sequence[str]) -> bool:
-    """Whether a Job runs, with this command: it need only be waited for."""
+def goes_on(job: Object | None, command: Sequence[str], level: int) -> bool:
+    """Whether a Job runs, with this command and to this level: it need only be waited for."""
     if job is None or outcome(job) != "running":
         return False
-    return list(job["spec"]["template"]["spec"]["containers"][0]["command"]) == list(command)
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    asked = next((each["value"] for each in container.get("env") or () if each["name"] == LEVEL), "")
+    return list(container["command"]) == list(command) and asked == str(level)
 
 
 def outcome(job: Object | None) -> str:

@@ -83,9 +83,9 @@ class Kubernetes:
     def refusal(self, steps: Sequence[Step]) -> str:
         return refusals.refusal(steps, self.file.settings, self.settings, self.router)
 
-    def expand(self, command: Sequence[str], release: Release, fence: int) -> str:
+    def expand(self, command: Sequence[str], level: int, release: Release, fence: int) -> str:
         with self._lease.act(fence, f"the migration of {release.version}"):
-            return Expansion(self.api, self._helm, self.settings).run(command, release)
+            return Expansion(self.api, self._helm, self.settings).run(command, level, release)
 
     def deploy(self, slot: str, release: Release, replicas: int, fence: int) -> None:
         with self._lease.act(fence, f"helm upgrade of {self._name(slot)}"):

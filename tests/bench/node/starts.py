@@ -31,7 +31,7 @@ def starts(cluster: Path, image: str, times: int) -> list[dict[str, float]]:
         file = _file(place)
         platform = place.platform(file)
         with platform.lock(Holder("bench", "bench", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())) as fence:
-            platform.expand([], file.release("1.0.0", {}), fence)
+            platform.expand([], 0, file.release("1.0.0", {}), fence)
             platform.deploy("blue", file.release("1.0.0", {}), REPLICAS, fence)
             until(lambda: platform.observe().slots["blue"].ready)
             found = []

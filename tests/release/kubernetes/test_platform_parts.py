@@ -83,22 +83,31 @@ def test_how_a_migration_stands(conditions: list[Object], says: str) -> None:
 
 
 def test_a_migration_that_runs_is_waited_for_and_no_other() -> None:
-    """A killed engine left it; one with another command is of another file."""
-    template = {"template": {"spec": {"containers": [{"command": ["migrate"]}]}}}
+    """A killed engine left it; one with another command or to another level is of another file."""
+    container = {"command": ["migrate"], "env": [{"name": "LOG", "value": "1"}, {"name": "SCHEMA_LEVEL", "value": "3"}]}
+    template = {"template": {"spec": {"containers": [container]}}}
     ended = [{"type": "Complete", "status": "True"}]
-    assert expansion.goes_on({"spec": template, "status": {}}, ["migrate"])
-    assert not expansion.goes_on({"spec": template, "status": {}}, ["other"])
-    assert not expansion.goes_on({"spec": template, "status": {"conditions": ended}}, ["migrate"])
-    assert not expansion.goes_on(None, ["migrate"])
+    assert expansion.goes_on({"spec": template, "status": {}}, ["migrate"], 3)
+    assert not expansion.goes_on({"spec": template, "status": {}}, ["other"], 3)
+    assert not expansion.goes_on({"spec": template, "status": {}}, ["migrate"], 4)
+    assert not expansion.goes_on({"spec": template, "status": {"conditions": ended}}, ["migrate"], 3)
+    assert not expansion.goes_on(None, ["migrate"], 3)
 
 
 def test_a_migration_runs_the_values_command_or_the_files() -> None:
     """In the image of the release, whose Python is not this one."""
-    values = expansion.migration_values(["{python}", "-m", "migrate"], SHOP)
+    values = expansion.migration_values(["{python}", "-m", "migrate"], 3, SHOP)
     assert values["migration"] == {"releaseId": SHOP.digest, "command": ["python3", "-m", "migrate"]}
     assert (values["render"], values["image"]) == ("migration", {"repository": "local/shop"})
     own = Release("1", (), {}, "a:1", {"migration": {"command": ["mine"], "backoffLimit": 0}})
-    assert expansion.migration_values(["theirs"], own)["migration"]["command"] == ["mine"]
+    assert expansion.migration_values(["theirs"], 3, own)["migration"]["command"] == ["mine"]
+
+
+def test_a_migration_is_told_where_to_stop() -> None:
+    """Beside the release's own environment, which the slots have."""
+    with_env = Release("1", (), {}, "a:1", {"config": {"LOG": "1"}})
+    assert expansion.migration_values(["migrate"], 3, with_env)["config"] == {"LOG": "1", "SCHEMA_LEVEL": "3"}
+    assert with_env.values["config"] == {"LOG": "1"}
 
 
 def shift(target: Target) -> Step:
