@@ -12,6 +12,8 @@ import click
 import pytest
 import yaml
 
+from infra.bootstrap.access import ENVIRONMENT
+from infra.stackfile import stacks
 from scripts import tools
 from scripts.cli import primetrade
 
@@ -153,6 +155,29 @@ def test_a_release_waits_for_its_approval() -> None:
     ]
     assert ("preview", "production") == tuple(workflow["jobs"][job]["environment"] for job in ("preview", "promote"))
     assert "id-token" not in workflow["jobs"]["image"]["permissions"]
+
+
+def test_the_roles_of_the_programs_on_aws_can_be_taken() -> None:
+    """One job looks as the plan role, from main; the next is let on in the environment that the deploy role trusts."""
+    workflow = read(GITHUB / "workflows/infrastructure.yml")
+    look, deploy = workflow["jobs"]["look"], workflow["jobs"]["deploy"]
+    assert ("github.ref == 'refs/heads/main'", None) == (look["if"], look.get("environment"))
+    assert ("look", ENVIRONMENT) == (deploy["needs"], deploy["environment"])
+    taken = [
+        [step["with"]["role-to-assume"] for step in job["steps"] if "configure-aws" in step.get("uses", "")]
+        for job in (look, deploy)
+    ]
+    assert [["${{ vars.AWS_PLAN_ROLE }}"], ["${{ vars.AWS_DEPLOY_ROLE }}"]] == taken
+    assert stacks() == sorted(workflow["on"]["workflow_dispatch"]["inputs"]["stack"]["options"])
+    really = [job["steps"][-1]["run"].endswith(" --really") for job in (look, deploy)]
+    assert [False, True] == really
+
+
+def test_pulumi_is_of_the_version_that_the_programs_are_locked_to() -> None:
+    """Its command line speaks with the SDK by a protocol that both must know."""
+    (locked,) = set(re.findall(r"^pulumi==(\S+)", (ROOT / "locks/dev.txt").read_text(), re.MULTILINE))
+    asked = re.findall(r"pulumi-version: (\S+) }", (GITHUB / "workflows/infrastructure.yml").read_text())
+    assert [locked] * 2 == asked
 
 
 @pytest.mark.cluster  # compiled from the Go module, as the cluster's programs are

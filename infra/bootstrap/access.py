@@ -1,4 +1,4 @@
-"""Who may deploy: GitHub by OIDC, people at night; each by a role that is fixed here and nowhere else."""
+"""Who may deploy: GitHub by OIDC, people by hand or at night; each by a role that is fixed here and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra.bootstrap.derive import read_permissions
 from infra.bootstrap.names import Role
 from infra.bootstrap.state import State
 from infra.components.controllers import Statement, may
-from infra.components.github import AUDIENCE, HOST, taken_by
+from infra.components.github import AUDIENCE, HOST, runs, taken_by
 from infra.components.iam import policy
 from infra.components.site import Component, Site
 
@@ -40,25 +40,29 @@ class Access(Component):
             "plan": self._role(
                 "plan",
                 taken_by(number, github, "pull_request", "ref:refs/heads/main"),
-                lambda bucket, key: [*policies.reads(found), *policies.looks_at_state(bucket, key)],
+                lambda bucket, key: [*policies.reads(found, number, name), *policies.looks_at_state(bucket, key)],
             ),
             "deploy": self._role(
                 "deploy",
-                taken_by(number, github, f"environment:{ENVIRONMENT}"),
+                policy(runs(number, github, f"environment:{ENVIRONMENT}"), *by_hand(account.deployers)),
                 lambda bucket, key: [
-                    *policies.reads(found),
+                    *policies.reads(found, number, name),
                     *policies.writes(found, account.regions, number, name),
+                    *([policies.forgets_nothing()] if account.data else policies.empties(name)),
                     *policies.keeps(bucket, key),
                     *policies.not_itself(number, name, bucket, key),
                 ],
             ),
-            "break-glass": self._role("break-glass", broken_by(account.people), lambda _, __: breaks_glass(number)),
+            "break-glass": self._role(
+                "break-glass", policy(*by_hand(account.people)), lambda _, __: breaks_glass(number)
+            ),
         }
         self.register_outputs({})
 
     def _boundary(self) -> None:
         name = f"{self.account.name}-{policies.BOUNDARY}"
-        text = policies.boundary(self.account.account, self.account.name, self.account.regions)
+        of = self.account
+        text = policies.boundary(of.account, of.name, of.regions, keeps_data=of.data)
         aws.iam.Policy(
             self.site.name(policies.BOUNDARY), name=name, policy=text, tags={"Name": name}, opts=self._kept()
         )
@@ -96,15 +100,20 @@ def _piece(of: Callable[[str, str], Iterable[Statement]], at: int, arns: Sequenc
     return policies.packed([*of(*arns)])[at]
 
 
-def broken_by(people: Iterable[str]) -> str:
-    """The trust policy of the role for nights: these people, with a second factor."""
-    return policy(
-        {
-            "Action": "sts:AssumeRole",
-            "Principal": {"AWS": list(people)},
-            "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
-        }
-    )
+def by_hand(people: Iterable[str]) -> list[Statement]:
+    """Let these people take a role: users of IAM with a second factor, Identity Center's roles as they come.
+
+    Its sessions never say whether there was a second factor, nor does any session of a role: Identity Center itself
+    asks for it. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
+    """
+    users = [each for each in people if ":user/" in each]
+    roles = [each for each in people if each not in users]
+    factor = {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}
+    return [
+        {"Action": "sts:AssumeRole", "Principal": {"AWS": who}, **condition}
+        for who, condition in ((users, factor), (roles, {}))
+        if who
+    ]
 
 
 def breaks_glass(account: str) -> list[Statement]:

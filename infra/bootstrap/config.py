@@ -8,10 +8,18 @@ import msgspec
 from msgspec import Meta
 
 from infra.config.base import Region, Strict
-from infra.config.cluster import RoleArn
 from infra.stackfile import Encrypted
 
 PROJECT = "primetrade-bootstrap"
+# A role that is no person's own would carry no second factor and could be anybody's.
+Person = Annotated[
+    str,
+    Meta(
+        pattern=r"^arn:aws:iam::\d{12}:(user/[\w+=,.@/-]{1,512}|"
+        r"role/aws-reserved/sso\.amazonaws\.com/([a-z0-9-]+/)?AWSReservedSSO_[\w+=,.@-]{1,128})$",
+        description="A user of IAM, or a role of IAM Identity Center.",
+    ),
+]
 
 
 class Account(Strict, frozen=True):
@@ -26,8 +34,12 @@ class Account(Strict, frozen=True):
         str, Meta(pattern=r"^[\w.-]{1,39}/[\w.-]{1,100}$", description="OWNER/REPOSITORY that plans and deploys.")
     ]
     people: Annotated[
-        tuple[RoleArn, ...], Meta(min_length=1, max_length=10, description="Roles that may break the glass, by MFA.")
+        tuple[Person, ...],
+        Meta(min_length=1, max_length=10, description="Who may break the glass; users of IAM by MFA."),
     ]
+    deployers: Annotated[
+        tuple[Person, ...], Meta(max_length=10, description="Who may deploy by hand, as GitHub does; users by MFA.")
+    ] = ()
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,15}$", description="Begins every name.")] = "primetrade"
     state_days: Annotated[int, Meta(ge=30, le=3650, description="How long an old version of the state stays.")] = 365
 
@@ -35,6 +47,11 @@ class Account(Strict, frozen=True):
     def keeps_data(self) -> bool:
         """Whatever the account is for, its state cannot be made again."""
         return True
+
+    @property
+    def data(self) -> bool:
+        """Whether an environment of it has data that cannot be made again."""
+        return self.profile == "prod"
 
     def __post_init__(self) -> None:
         if self.region not in self.regions:

@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from infra.bootstrap.derive import DATA, Permissions
+from infra.bootstrap.calls import VERBS
+from infra.bootstrap.derive import DATA, SERVICES_OF_DATA, Permissions
 from infra.bootstrap.names import boundary_arn
 from infra.components.controllers import Statement, may
 from infra.components.iam import policy
+from infra.components.watch import DEPLOYS
 
 LIMIT: Final = 6144  # characters of a managed policy, without white space
 ROLES: Final = ("break-glass", "deploy", "plan")
@@ -25,8 +27,15 @@ TAKERS: Final = tuple(
 NEVER: Final = ("iam:CreateUser", "iam:CreateAccessKey", "iam:CreateLoginProfile", "organizations:LeaveOrganization")
 # Pulumi's provider looks at more of a bucket than AWS's own handlers do.
 BUCKET_LOOKS: Final = ("s3:GetBucket*", "s3:Get*Configuration")
-SERVICES_OF_DATA: Final = ("dynamodb", "kms", "s3", "secretsmanager", "sqs")  # their Get* gives data
-
+VALUES: Final = ("secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue")
+OPENED: Final = {"kms:Decrypt", "s3:GetObject", "s3:GetObjectVersion", "secretsmanager:GetSecretValue"}  # some of it
+# What ends a backup before its time. A lock in governance mode holds against everybody but who may lift it.
+FORGETS: Final = (
+    "backup:DeleteBackupVaultLockConfiguration",
+    "backup:DeleteRecoveryPoint",
+    "backup:UpdateRecoveryPointLifecycle",
+)
+EMPTIES: Final = ("ecr:BatchDeleteImage", "backup:DeleteRecoveryPoint")
 
 AUTO_MODE: Final = [
     f"iam:{verb}InstanceProfile" for verb in ("AddRoleTo", "Create", "Delete", "Get", "RemoveRoleFrom", "Tag")
@@ -38,14 +47,26 @@ def ours(kind: str, account: str, name: str) -> str:
     return f"arn:aws:iam::{account}:{kind}/{name}-*"
 
 
-def reads(found: Permissions) -> Iterator[Statement]:
-    """Look at everything of the services that are used, but not into what they keep."""
-    services = sorted({each.partition(":")[0] for each in (*found.read, *found.write)})
-    looks = [f"{service}:{verb}*" for service in services for verb in ("Describe", "List")]
-    looks += [f"{service}:Get*" for service in services if service not in SERVICES_OF_DATA]
+def reads(found: Permissions, account: str, name: str) -> Iterator[Statement]:
+    """Look at everything of the services that are used, but not into what they keep, except what a program wrote there.
+
+    The provider reads a secret's value back whenever it makes, compares or deletes one, and the head of a file. Both
+    are in the stack's own file too, for whoever may open the state.
+    """
     certain = [each for each in found.read if each.partition(":")[0] in SERVICES_OF_DATA and ":Get" in each]
-    yield may([*looks, *certain, *BUCKET_LOOKS])
-    yield {"Effect": "Deny", **may(sorted(DATA - {"kms:Decrypt", "s3:GetObject", "s3:GetObjectVersion"}))}
+    yield may([*found.looks, *certain, *BUCKET_LOOKS, *VERBS])
+    own = f"arn:aws:secretsmanager:*:{account}:secret:{name}-*"
+    yield may(["secretsmanager:GetSecretValue"], own)
+    yield {"Effect": "Deny", "Action": list(VALUES), "NotResource": [own]}
+    yield may(["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion"], program_files(name))
+    via = {"kms:ViaService": [f"{each}.*.amazonaws.com" for each in ("s3", "secretsmanager")]}
+    yield may(["kms:Decrypt"], StringLike=via)
+    yield {"Effect": "Deny", **may(sorted(DATA - OPENED))}
+
+
+def program_files(name: str) -> list[str]:
+    """What programs themselves put into buckets or take from there, as ARNs: the rest belongs to users."""
+    return [f"arn:aws:s3:::{name}-*-{part}" for part in ("static-*/static/*", "archive-*/functions/*")]
 
 
 def writes(found: Permissions, regions: Sequence[str], account: str, name: str) -> Iterator[Statement]:
@@ -62,11 +83,26 @@ def writes(found: Permissions, regions: Sequence[str], account: str, name: str) 
     yield may(["iam:CreateServiceLinkedRole"], f"arn:aws:iam::{account}:role/aws-service-role/*")
     via = {"kms:ViaService": [f"{service}.{region}.amazonaws.com" for service in SEALED for region in regions]}
     yield may(["kms:Decrypt", "kms:GenerateDataKey", "kms:CreateGrant"], StringEquals=via)
+    yield may(["s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObjectVersion"], program_files(name))
+    yield may(["cloudwatch:PutMetricData"], StringEquals={"cloudwatch:namespace": DEPLOYS[0]})
+
+
+def empties(name: str) -> Iterator[Statement]:
+    """Empty what a teardown ends: only where no environment keeps its data."""
+    yield may(["s3:DeleteObjectVersion"], f"arn:aws:s3:::{name}-*")
+    yield may(EMPTIES)
+
+
+def forgets_nothing() -> Statement:
+    """No backup ends before its time by this role, nor by any that it makes."""
+    return {"Effect": "Deny", **may(FORGETS)}
 
 
 BOUND: Final = ("iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy")
 ASIDE: Final = ("iam:PassRole", "iam:CreateServiceLinkedRole", "iam:DeleteRolePermissionsBoundary")
-SEALED: Final = ("secretsmanager", "rds", "elasticache", "ecr", "sqs", "sns", "dynamodb", "s3", "logs", "eks", "backup")
+SEALED: Final = (
+    *("secretsmanager", "rds", "elasticache", "ecr", "sqs", "sns", "dynamodb", "s3", "logs", "eks", "backup", "lambda"),
+)
 
 
 def keeps(bucket: str, key: str) -> Iterator[Statement]:
@@ -98,10 +134,11 @@ def not_itself(account: str, name: str, bucket: str, key: str) -> Iterator[State
     yield {"Effect": "Deny", **may(NEVER)}
 
 
-def boundary(account: str, name: str, regions: Sequence[str]) -> str:
+def boundary(account: str, name: str, regions: Sequence[str], *, keeps_data: bool) -> str:
     """The most that any role which a program makes can do, whatever policy it has.
 
-    Nothing about identities but to hand on our own roles, nothing about the account, nothing elsewhere.
+    Nothing about identities but to hand on our own roles, nothing about the account, nothing elsewhere, and no end of
+    a backup where data is kept.
     """
     beyond = ["account:*", "aws-portal:*", "iam:*", "organizations:*", "sts:AssumeRole"]
     own = ours("role", account, name)
@@ -118,6 +155,7 @@ def boundary(account: str, name: str, regions: Sequence[str]) -> str:
             "Resource": "*",
             "Condition": {"StringNotEquals": {"aws:RequestedRegion": sorted({*regions, "us-east-1"})}},
         },
+        *([forgets_nothing()] if keeps_data else []),
     )
 
 

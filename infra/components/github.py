@@ -15,16 +15,19 @@ def provider_arn(account: str) -> str:
     return f"arn:aws:iam::{account}:oidc-provider/{HOST}"
 
 
-def taken_by(account: str, repository: str, *subjects: str) -> str:
-    """The trust policy of a role for runs of `repository` as `subjects` say: "environment:production", "ref:…".
+def runs(account: str, repository: str, *subjects: str) -> dict[str, object]:
+    """The statement of a trust policy for runs of `repository` as `subjects` say: "environment:production", "ref:…".
 
     https://docs.github.com/en/actions/reference/security/oidc: the subject begins with the repository.
     """
     whole = [f"repo:{repository}:{subject}" for subject in subjects]
-    return policy(
-        {
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Principal": {"Federated": provider_arn(account)},
-            "Condition": {"StringEquals": {f"{HOST}:aud": AUDIENCE}, "StringLike": {f"{HOST}:sub": whole}},
-        }
-    )
+    return {
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": provider_arn(account)},
+        "Condition": {"StringEquals": {f"{HOST}:aud": AUDIENCE}, "StringLike": {f"{HOST}:sub": whole}},
+    }
+
+
+def taken_by(account: str, repository: str, *subjects: str) -> str:
+    """The trust policy of a role that only such runs take."""
+    return policy(runs(account, repository, *subjects))

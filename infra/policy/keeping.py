@@ -20,7 +20,7 @@ def covered(resource: Resource, graph: Graph) -> Iterator[str]:
 
 
 def locked(resource: Resource, graph: Graph) -> Iterator[str]:
-    """A lock holds its recovery points for some days, whoever asks."""
+    """A lock holds its recovery points for some days, against everybody who may not lift it."""
     locks = [each.inputs for each in graph.of("backup/vaultLockConfiguration")]
     ours = [each for each in locks if each.get("backupVaultName") == resource.inputs.get("name")]
     if not ours:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.bootstrap import derive, page, policies
+from infra.bootstrap.access import by_hand
 from infra.bootstrap.config import Account, File
 from infra.bootstrap.names import role_arn
 from infra.components.controllers import may
 from infra.components.github import HOST
+from infra.components.watch import DEPLOYS
 from infra.plan import golden, programs
 from infra.plan.graph import Graph
 from infra.plan.tree import difference_lines
 from infra.policy.rule import judge
 from infra.policy.rules import RULES
-from infra.stackfile import read_file, read_stack, stacks
+from infra.stackfile import ROOT, read_file, read_stack, stacks
 
 STACKS = programs.PROGRAMS["bootstrap"].stacks
 
@@ -44,14 +49,31 @@ def statements(graph: Graph, role: str) -> list[dict[str, Any]]:
 
 
 def allowed(graph: Graph, role: str, action: str) -> bool:
-    """Whether any statement allows it on anything and none denies it everywhere. IAM does not mind case."""
-    found = [
+    """Whether any statement allows it on anything and none denies it everywhere."""
+    found = about(graph, role, action)
+    denied = [each for each in found if each["Effect"] == "Deny" and each.get("Resource") == ["*"]]
+    return bool([each for each in found if each["Effect"] == "Allow"]) and not denied
+
+
+def about(graph: Graph, role: str, action: str) -> list[dict[str, Any]]:
+    """The statements that speak of an action. IAM does not mind case."""
+    return [
         each
         for each in statements(graph, role)
         if any(fnmatch.fnmatch(action.lower(), pattern.lower()) for pattern in each["Action"])
     ]
-    denied = [each for each in found if each["Effect"] == "Deny" and each["Resource"] == ["*"]]
-    return bool([each for each in found if each["Effect"] == "Allow"]) and not denied
+
+
+def allowed_on(graph: Graph, role: str, action: str, arn: str) -> bool:
+    """Whether it is allowed on this one: by some statement, and denied by none."""
+    found = about(graph, role, action)
+    effects = {
+        each["Effect"]
+        for each in found
+        if any(fnmatch.fnmatchcase(arn, pattern) for pattern in each.get("Resource", ()))
+        or ("NotResource" in each and not any(fnmatch.fnmatchcase(arn, pattern) for pattern in each["NotResource"]))
+    }
+    return effects == {"Allow"}
 
 
 def test_the_plan_is_the_committed_one(account: Graph) -> None:
@@ -97,7 +119,7 @@ def test_aws_says_what_every_type_needs() -> None:
 def test_the_deploy_role_may_do_what_the_graphs_need_and_the_plan_role_may_not() -> None:
     """Each action that makes, changes or deletes."""
     graph, write = planned("production"), derive.read_permissions().write
-    assert set(policies.ASIDE) >= {action for action in write if not allowed(graph, "deploy", action)}
+    assert {*policies.ASIDE, *policies.FORGETS} >= {action for action in write if not allowed(graph, "deploy", action)}
     assert [] == [action for action in write if allowed(graph, "plan", action)]
 
 
@@ -107,7 +129,112 @@ def test_both_roles_may_look(role: str) -> None:
     assert [] == [each for each in derive.read_permissions().read if not allowed(planned("production"), role, each)]
 
 
-@pytest.mark.parametrize("action", ["secretsmanager:GetSecretValue", "dynamodb:Scan", "iam:CreateAccessKey"])
+NEEDS: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("calls.yaml").read_text())
+KINDS = sorted({each.type.split(":")[1] for graph in derive.committed() for each in graph.made if "aws:" in each.type})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_deploy_role_may_all_that_the_provider_calls_for_a_type(kind: str) -> None:
+    """By a table that is read from the provider's source, not from what the role is made of; a new type has none yet.
+
+    The plan role may look at the same, else `drift` would stop half-way.
+    """
+    wanted = [f"{service}:{name}" for service, names in NEEDS[kind].items() for name in names.split()]
+    assert [] == [action for action in wanted if not derive.known(action)]
+    graph = planned("production")
+    assert [] == [action for action in wanted if not allowed(graph, "deploy", action)]
+    looks = [action for action in wanted if action.partition(":")[2].startswith(("Describe", "Get", "List"))]
+    assert [] == [action for action in looks if not allowed(graph, "plan", action)]
+
+
+def test_the_table_has_no_type_that_is_not_made() -> None:
+    """It would be nobody's to keep."""
+    assert KINDS == sorted(NEEDS)
+
+
+@pytest.mark.parametrize("role", ["break-glass", "deploy", "plan"])
+def test_every_action_is_one_of_iam(role: str) -> None:
+    """Of a service that is known; what nobody can call gives a false feeling of having been granted."""
+    graph = planned("production")
+    actions = [action for each in statements(graph, role) for action in each["Action"]]
+    assert actions
+    assert [] == [action for action in actions if not derive.known(action)]
+
+
+@pytest.mark.parametrize("role", ["deploy", "plan"])
+@pytest.mark.parametrize("stack", stacks())
+def test_a_role_reads_the_secrets_that_a_program_wrote_and_no_others(role: str, stack: str) -> None:
+    """The provider reads each back; those of others, RDS's own among them, stay closed."""
+    graph = golden.read(stack)
+    assert graph is not None
+    secrets = [each.name for each in graph.of("secretsmanager/secret")]
+    assert secrets
+    at, action = "arn:aws:secretsmanager:us-east-1:111111111111:secret", "secretsmanager:GetSecretValue"
+    mine = planned("production")
+    assert [] == [name for name in secrets if not allowed_on(mine, role, action, f"{at}:{name}-0a1b2c3-AbCdEf")]
+    assert [] == [name for name in ("rds!db-1", "payroll") if allowed_on(mine, role, action, f"{at}:{name}-AbCdEf")]
+    assert not allowed(mine, role, "secretsmanager:BatchGetSecretValue")
+
+
+def test_a_role_touches_the_files_that_a_program_names_and_no_others() -> None:
+    """What CloudFront shows when nothing answers, and the package of a function; no task of any user."""
+    mine, put, get = planned("production"), "s3:PutObject", "s3:GetObject"
+    for graph in derive.committed():
+        for each in graph.of("s3/bucketObjectv2"):
+            arn = f"arn:aws:s3:::{str(each.inputs['bucket'])[2:-4]}-0a1b2c3/{each.inputs['key']}"
+            assert allowed_on(mine, "deploy", put, arn), arn
+            assert allowed_on(mine, "deploy", "s3:DeleteObjectVersion", arn), arn
+            assert allowed_on(mine, "plan", get, arn), arn
+            assert not allowed_on(mine, "plan", put, arn), arn
+        for each in graph.of("lambda/function"):
+            bucket = f"arn:aws:s3:::{str(each.inputs['s3Bucket'])[2:-4]}-0a1b2c3"
+            assert allowed_on(mine, "deploy", get, f"{bucket}/{each.inputs['s3Key']}")
+            assert not allowed_on(mine, "deploy", get, f"{bucket}/tasks/2026/01.jsonl")
+
+
+# boto3's client of infra/ops/account.py → the service, where IAM's words are not those of the API.
+CLIENTS = {"balancing": "elasticloadbalancing", "tags": "tag"}
+WORDS = {"ListObjectVersions": "ListBucketVersions", "DeleteObjects": "DeleteObjectVersion"}
+
+
+def test_the_verbs_may_what_they_call() -> None:
+    """Deploy, drift, drill and teardown run as the deploy role; what they call is read from their source."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "infra/ops").glob("*.py")))
+    clients = "|".join(re.findall(r"def (\w+)\(self\) -> \w+Client", text))
+    called = re.findall(rf'\b(?:account|there)\.({clients})\.(?:get_paginator\("(\w+)"\)|(\w+)\()', text)
+    actions = set()
+    for client, pages, method in called:
+        name = "".join(word.capitalize() for word in (pages or method).split("_")).replace("Db", "DB")
+        actions.add(f"{CLIENTS.get(client, client)}:{WORDS.get(name, name)}")
+    assert {"tag:GetResources", "cloudwatch:PutMetricData", "rds:ModifyDBInstance"} <= actions
+    assert [] == sorted(each for each in actions if not allowed(planned("development"), "deploy", each))
+
+
+def test_numbers_are_told_only_of_deploys() -> None:
+    """CloudWatch asks for a namespace, since numbers have no ARN."""
+    (statement,) = about(planned("production"), "deploy", "cloudwatch:PutMetricData")
+    assert {"StringEquals": {"cloudwatch:namespace": DEPLOYS[0]}} == statement["Condition"]
+
+
+@pytest.mark.parametrize("action", policies.FORGETS)
+def test_no_backup_of_production_ends_before_its_time(action: str) -> None:
+    """By the deploy role, nor by any that it makes: a lock in governance mode holds against who may not lift it."""
+    assert not allowed(planned("production"), "deploy", action)
+    boundary = next(each for each in planned("production").of("iam/policy") if each.name.endswith("-boundary"))
+    denied = [each for each in json.loads(str(boundary.inputs["policy"]))["Statement"] if each["Effect"] == "Deny"]
+    assert action in [name for each in denied for name in each.get("Action", ())]
+
+
+def test_what_a_teardown_empties_is_emptied_only_where_no_data_is_kept() -> None:
+    """Production's account has an administrator for that."""
+    at = "arn:aws:s3:::primetrade-staging-edge-logs-0a1b2c3/log.gz"
+    for stack, empties in (("development", True), ("production", False)):
+        assert empties is allowed_on(planned(stack), "deploy", "s3:DeleteObjectVersion", at)
+        assert empties is allowed(planned(stack), "deploy", "ecr:BatchDeleteImage")
+        assert empties is allowed(planned(stack), "deploy", "backup:DeleteRecoveryPoint")
+
+
+@pytest.mark.parametrize("action", ["dynamodb:Scan", "lambda:InvokeFunction", "iam:CreateAccessKey"])
 def test_no_role_reads_what_users_entrusted_or_makes_a_key(action: str) -> None:
     """Who deploys what holds data does not need the data."""
     assert not allowed(planned("production"), "plan", action)
@@ -150,22 +277,45 @@ def test_workflows_plan_pull_requests_and_deploy_from_a_guarded_environment(acco
     subjects = {}
     for role in account.of("iam/role"):
         trust = json.loads(str(role.inputs["assumeRolePolicy"]))["Statement"][0]
-        subjects[role.inputs["name"]] = trust["Condition"].get("StringLike", {}).get(f"{HOST}:sub")
+        subjects[role.inputs["name"]] = trust.get("Condition", {}).get("StringLike", {}).get(f"{HOST}:sub")
     assert ["repo:primetrade/task-api:environment:infrastructure"] == subjects["primetrade-deploy"]
     assert ["repo:primetrade/task-api:pull_request", "repo:primetrade/task-api:ref:refs/heads/main"] == (
         subjects["primetrade-plan"]
     )
 
 
-def test_the_glass_is_broken_by_named_people_with_a_second_factor(account: Graph) -> None:
+def test_the_glass_is_broken_by_named_people(account: Graph) -> None:
     """And gives no more on AWS than finding the cluster; inside it is an administrator."""
     role = next(each for each in account.of("iam/role") if each.inputs["name"] == "primetrade-break-glass")
     (trust,) = json.loads(str(role.inputs["assumeRolePolicy"]))["Statement"]
-    assert {"Bool": {"aws:MultiFactorAuthPresent": "true"}} == trust["Condition"]
-    assert all(":role/" in each for each in trust["Principal"]["AWS"])
+    assert all("/AWSReservedSSO_" in each for each in trust["Principal"]["AWS"])
     assert {"eks:ListClusters", "eks:DescribeCluster"} == {
         action for each in statements(account, "break-glass") for action in each["Action"]
     }
+
+
+def test_people_deploy_by_hand_only_where_they_are_named(account: Graph) -> None:
+    """The first deployment and a tear-down are theirs; nobody else but GitHub comes in."""
+    role = next(each for each in account.of("iam/role") if each.inputs["name"] == "primetrade-deploy")
+    github, people = json.loads(str(role.inputs["assumeRolePolicy"]))["Statement"]
+    assert "sts:AssumeRoleWithWebIdentity" == github["Action"]
+    named = read_file(account.stack, programs.PROGRAMS["bootstrap"].directory, File).config.account.deployers
+    assert list(named) == people["Principal"]["AWS"]
+    assert [] == by_hand([])
+
+
+SSO = "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_sre_0123456789abcdef"
+USER = "arn:aws:iam::111111111111:user/ada"
+
+
+def test_a_second_factor_is_asked_of_who_can_show_one() -> None:
+    """No session of Identity Center says that there was one, so a condition on it would let nobody in."""
+    users, roles = by_hand([SSO, USER])
+    assert ({"AWS": [USER]}, {"Bool": {"aws:MultiFactorAuthPresent": "true"}}) == (
+        users["Principal"],
+        users["Condition"],
+    )
+    assert ({"AWS": [SSO]}, False) == (roles["Principal"], "Condition" in roles)
 
 
 def test_every_environment_has_an_account_that_lets_it_deploy() -> None:
@@ -176,10 +326,10 @@ def test_every_environment_has_an_account_that_lets_it_deploy() -> None:
     assert {(read_stack(stack).platform.account, read_stack(stack).platform.region) for stack in stacks()} <= regions
 
 
-WORDS = st.text("abcdefghijklmnopqrstuvwxyz", min_size=8, max_size=30)
+LETTERS = st.text("abcdefghijklmnopqrstuvwxyz", min_size=8, max_size=30)
 
 
-@given(st.lists(st.lists(WORDS.map(lambda word: f"s3:Get{word}"), min_size=1, max_size=400), max_size=5))
+@given(st.lists(st.lists(LETTERS.map(lambda word: f"s3:Get{word}"), min_size=1, max_size=400), max_size=5))
 def test_policies_are_cut_to_what_iam_takes_and_lose_nothing(lists: list[list[str]]) -> None:
     """6,144 characters each, all actions in order."""
     packed = policies.packed([may(actions) for actions in lists])
@@ -193,6 +343,8 @@ def test_policies_are_cut_to_what_iam_takes_and_lose_nothing(lists: list[list[st
     [
         ({"regions": ["eu-west-1"]}, "regions: has no us-east-1"),
         ({"people": []}, "people"),
+        ({"people": ["arn:aws:iam::111111111111:role/on-call"]}, "people"),  # any session of it, without a factor
+        ({"deployers": ["arn:aws:iam::111111111111:root"]}, "deployers"),
         ({"github": "primetrade"}, "github"),
     ],
 )
@@ -205,7 +357,8 @@ def test_an_account_that_could_not_be_deployed_to_is_refused(changes: dict[str, 
         "regions": ["us-east-1"],
         "owner": "sre",
         "github": "a/b",
-        "people": ["arn:aws:iam::111111111111:role/on-call"],
+        "people": [USER, SSO],
     }
+    msgspec.convert(good, Account)
     with pytest.raises(msgspec.ValidationError, match=words):
         msgspec.convert({**good, **changes}, Account)
