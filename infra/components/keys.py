@@ -12,7 +12,10 @@ from infra.components.site import Component, Site
 from infra.config.base import Region
 
 # Services of AWS that say something on the topic of whoever is on call.
-SPEAKERS: Final = ("backup", "budgets", "cloudwatch", "costalerts", "events.rds")
+SPEAKERS: Final = ("budgets", "cloudwatch", "costalerts", "events.rds")
+# EventBridge speaks too, but for which account it does not say: a condition on that would let it say nothing.
+# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+EVENTS: Final = "events.amazonaws.com"
 WAIT_DAYS: Final = 30  # between the order to delete a key and its end, the longest that AWS offers
 
 
@@ -23,7 +26,7 @@ class Keys(Component):
         super().__init__("Keys", site)
         self.data = self._key("data", [])
         self.logs = self._key("logs", [_log_service(site)])
-        self.alerts = self._key("alerts", [_speakers(site)])
+        self.alerts = self._key("alerts", [_speakers(site), _events()])
         self.register_outputs({"data": self.data, "logs": self.logs, "alerts": self.alerts})
 
     def _key(self, purpose: str, statements: list[dict[str, object]]) -> Output[str]:
@@ -70,6 +73,11 @@ def _log_service(site: Site) -> dict[str, object]:
         "Resource": "*",  # of a key policy: this key
         "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": site.arn("logs", "*")}},
     }
+
+
+def _events() -> dict[str, object]:
+    """As `_speakers`, for rules of EventBridge."""
+    return {"Principal": {"Service": EVENTS}, "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"}
 
 
 def _speakers(site: Site) -> dict[str, object]:

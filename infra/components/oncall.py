@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi_aws as aws
 
 from infra.components.iam import policy
-from infra.components.keys import SPEAKERS, Keys
+from infra.components.keys import EVENTS, SPEAKERS, Keys
 from infra.components.site import Component, Site
 
 
@@ -30,11 +30,9 @@ class OnCall(Component):
 
 def may_speak(topic: str, account: str) -> str:
     """A policy that lets AWS's own services of this account publish on a topic."""
+    speak: dict[str, object] = {"Action": "sns:Publish", "Resource": topic}
+    services = {"Service": [f"{each}.amazonaws.com" for each in SPEAKERS]}
     return policy(
-        {
-            "Principal": {"Service": [f"{each}.amazonaws.com" for each in SPEAKERS]},
-            "Action": "sns:Publish",
-            "Resource": topic,
-            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-        }
+        {**speak, "Principal": services, "Condition": {"StringEquals": {"aws:SourceAccount": account}}},
+        {**speak, "Principal": {"Service": EVENTS}},
     )

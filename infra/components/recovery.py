@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,9 +18,14 @@ from infra.config.base import Region
 DAILY: Final = "cron(0 5 * * ? *)"  # UTC, after RDS's own
 MONTHLY: Final = "cron(0 5 1 * ? *)"
 START_MINUTES, END_MINUTES = 60, 600
-SHORTEST_DAYS: Final = 1  # that a lock holds; whoever steals a role cannot delete today's
+# That a lock holds. It is in governance mode: who may lift it can, which the bootstrap program denies to the roles that
+# deploy and to all that they make.
+SHORTEST_DAYS: Final = 1
 MONTH_DAYS: Final = 31
-FAILURES: Final = ("BACKUP_JOB_FAILED", "BACKUP_JOB_EXPIRED", "COPY_JOB_FAILED", "RESTORE_JOB_COMPLETED")
+FAILED: Final = ("FAILED", "ABORTED", "EXPIRED")
+# Kind of job → the word under which its event says how it ended. A vault's own notifications of failures are no longer
+# sent: https://docs.aws.amazon.com/aws-backup/latest/devguide/API_PutBackupVaultNotifications.html.
+JOBS: Final = {"Backup": "state", "Copy": "state", "Restore": "status"}
 RIGHTS: Final = "service-role/AWSBackupServiceRolePolicyForBackup"
 
 
@@ -39,13 +45,7 @@ class Recovery(Component):
         if self.config.copy_to:
             self.copy_key = keys.replica(self, self.config.copy_to)
             self.copy = self._vault("vault-copy", self.copy_key, self.config.copy_to).arn
-        aws.backup.VaultNotifications(
-            site.name("vault", "failures"),
-            backup_vault_name=vault.name,
-            backup_vault_events=list(FAILURES),
-            sns_topic_arn=topic,
-            opts=self.child(),
-        )
+        self._say_failures(topic)
         self._selection(self._plan(vault.name), stateful)
 
     def replicate(self, instance: Input[str], days: int) -> None:
@@ -59,6 +59,14 @@ class Recovery(Component):
             region=self.config.copy_to,
             opts=self.child(),
         )
+
+    def _say_failures(self, topic: Input[str]) -> None:
+        """Of this account and region: what another program backs up here is worth knowing too."""
+        name = self.site.name("backups", "failed")
+        rule = aws.cloudwatch.EventRule(
+            name, name=name, event_pattern=failures(), tags={"Name": name}, opts=self.child()
+        )
+        aws.cloudwatch.EventTarget(f"{name}-to", rule=rule.name, arn=topic, opts=self.child())
 
     def _vault(self, part: str, key: Input[str], region: Region) -> aws.backup.Vault:
         name = self.site.name(part)
@@ -108,3 +116,12 @@ class Recovery(Component):
             resources=list(stateful),
             opts=self.child(*role.rights),
         )
+
+
+def failures() -> str:
+    """The pattern of the events of jobs that did not do what they should.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+    """
+    ends = [{"detail-type": [f"{job} Job State Change"], "detail": {word: list(FAILED)}} for job, word in JOBS.items()]
+    return json.dumps({"source": ["aws.backup"], "$or": ends}, sort_keys=True)

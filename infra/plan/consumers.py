@@ -13,7 +13,7 @@ from typing import Final
 from infra.plan.graph import Graph, Resource
 
 SETTINGS: Final = (
-    *("backup/vaultLockConfiguration", "backup/vaultNotifications", "cloudwatch/logResourcePolicy"),
+    *("backup/vaultLockConfiguration", "cloudwatch/logResourcePolicy"),
     *("ecr/lifecyclePolicy", "ecr/replicationConfiguration", "ecr/repositoryPolicy", "efs/fileSystemPolicy"),
     *("iam/rolePolicy", "iam/rolePolicyAttachment", "kms/alias", "s3/bucketLifecycleConfiguration", "s3/bucketPolicy"),
     *("s3/bucketPublicAccessBlock", "s3/bucketServerSideEncryptionConfiguration", "s3/bucketVersioning"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -43,11 +44,48 @@ def test_every_copy_is_kept_as_long_as_its_original(committed: Callable[[str], G
     assert {93} == {each.inputs["maxRetentionDays"] for each in graph.of("backup/vaultLockConfiguration")}
 
 
-def test_failed_backups_are_heard(stack: Graph) -> None:
-    """On the topic of whoever is on call."""
-    for vault in stack.of("backup/vaultNotifications"):
-        assert f"${{primetrade-{stack.stack}-on-call.arn}}" == vault.inputs["snsTopicArn"]
-        assert "BACKUP_JOB_FAILED" in str(vault.inputs["backupVaultEvents"])
+def event(job: str, word: str, end: str) -> dict[str, Any]:
+    """What AWS Backup says of a job, as its developer guide shows it."""
+    detail = {f"{job.lower()}JobId": "1", word: end, "resourceType": "RDS"}
+    return {"source": "aws.backup", "detail-type": f"{job} Job State Change", "detail": detail}
+
+
+def matches(pattern: dict[str, Any], found: dict[str, Any]) -> bool:
+    """As EventBridge matches: every key is there with one of the values, and one of `$or` holds."""
+    return all(
+        any(matches(each, found) for each in wanted)
+        if key == "$or"
+        else matches(wanted, found.get(key, {}))
+        if isinstance(wanted, dict)
+        else found.get(key) in wanted
+        for key, wanted in pattern.items()
+    )
+
+
+def test_failed_backups_copies_and_restores_are_heard(committed: Callable[[str], Graph]) -> None:
+    """On the topic of whoever is on call, which lets EventBridge speak, as does its key; what went well is not told."""
+    for name in ("prod", "staging"):
+        graph = committed(name)
+        rule, target = (graph[f"primetrade-{name}-backups-failed{end}"] for end in ("", "-to"))
+        pattern = json.loads(str(rule.inputs["eventPattern"]))
+        for job, word in (("Backup", "state"), ("Copy", "state"), ("Restore", "status")):
+            for end in ("FAILED", "ABORTED", "EXPIRED"):
+                assert matches(pattern, event(job, word, end))
+            assert not matches(pattern, event(job, word, "COMPLETED"))
+        assert (f"${{primetrade-{name}-on-call.arn}}", None) == (target.inputs["arn"], target.inputs.get("roleArn"))
+        may = graph[f"primetrade-{name}-on-call-speakers"].inputs["policy"]
+        for policy in (may, graph[f"primetrade-{name}-key-alerts"].inputs["policy"]):
+            (events,) = (
+                each
+                for each in json.loads(str(policy))["Statement"]
+                if each["Principal"].get("Service") == "events.amazonaws.com"
+            )
+            assert "Condition" not in events  # EventBridge names no account, and would be refused
+
+
+def test_nothing_waits_for_notifications_that_aws_no_longer_sends(stack: Graph) -> None:
+    """Those of a vault about jobs that failed or came too late."""
+    assert [] == stack.of("backup/vaultNotifications")
 
 
 def test_rds_keeps_its_own_backups(stack: Graph) -> None:
