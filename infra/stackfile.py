@@ -72,8 +72,8 @@ class StackFile(Encrypted, frozen=True):
     @property
     def wanted_secrets(self) -> tuple[str, ...]:
         """The secrets that the program asks for; a plan needs none of them, `pulumi up` each."""
-        wanted = self.platform.database
-        written = wanted.password == "written" and not wanted.replica_of  # noqa: S105 - a way, not a password
+        # A replica has its primary's; once it is promoted its own is written, and nobody looks for a secret that night.
+        written = self.platform.database.password == "written"  # noqa: S105 - a way, not a password
         database = (f"{PROJECT}:databasePassword",) if written else ()
         return (*database, f"{PROJECT}:cachePassword", f"{PROJECT}:appSecret")
 

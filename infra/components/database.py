@@ -111,6 +111,8 @@ class Database(Component):
 
     def _primary(self) -> aws.rds.Instance:
         name, config = self.site.name("database"), self.config
+        # RDS makes no last snapshot of a replica, and refuses to delete one that it is asked of.
+        last = self.site.platform.keeps_data and not config.replica_of
         subnets = aws.rds.SubnetGroup(
             f"{name}-subnets", subnet_ids=list(self.network.subnets["isolated"].values()), opts=self.child()
         )
@@ -123,8 +125,8 @@ class Database(Component):
             backup_retention_period=config.backup_days,
             backup_window=config.backup_window,
             delete_automated_backups=not self.site.platform.keeps_data,
-            skip_final_snapshot=not self.site.platform.keeps_data,
-            final_snapshot_identifier=f"{name}-final" if self.site.platform.keeps_data else None,
+            skip_final_snapshot=not last,
+            final_snapshot_identifier=f"{name}-final" if last else None,
             tags={"Name": name},
             opts=self.kept(*self._logs(name)),
             **self.common,

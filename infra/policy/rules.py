@@ -52,13 +52,14 @@ def owned(resource: Resource, graph: Graph) -> Iterator[str]:
 
 
 def backed_up(resource: Resource, graph: Graph) -> Iterator[str]:
-    """A week of backups or more, that outlive the instance, and a last snapshot."""
+    """A week of backups or more, that outlive the instance, and a last snapshot of what is no replica."""
     if follows(resource, graph):
         return
     days = resource.inputs.get("backupRetentionPeriod")
     if not isinstance(days, int) or days < 7:
         yield f"backupRetentionPeriod is {said(days)}; 7 or more are expected"
-    yield from wants(deleteAutomatedBackups=False, skipFinalSnapshot=False)(resource, graph)
+    replica = "replicateSourceDb" in resource.inputs  # of another region: RDS makes no last snapshot of it
+    yield from wants(deleteAutomatedBackups=False, skipFinalSnapshot=replica)(resource, graph)
 
 
 def watched(resource: Resource, graph: Graph) -> Iterator[str]:

@@ -15,7 +15,10 @@ from infra.components.proxy import may_read
 from infra.components.secret import login_of
 from infra.components.storage import MOST_GB, limit_gb
 from infra.config.database import Database
+from infra.config.platform import Platform
 from infra.plan.graph import HIDDEN, Graph
+from infra.plan.run import plan_platform
+from infra.stackfile import read_stack
 
 GB = st.integers(20, 40_000)
 
@@ -128,6 +131,34 @@ def test_the_second_region_follows_the_first(committed: Callable[[str], Graph]) 
     assert "${primetrade-dr-key-data.arn}" == replica["kmsKeyId"]
     assert (True, True) == (replica["multiAz"], replica["backupRetentionPeriod"] > 0)
     assert not {"username", "passwordWo", "engine", "allocatedStorage"} & replica.keys()
+
+
+def test_a_replica_can_be_deleted_and_what_it_becomes_leaves_a_last_snapshot(committed: Callable[[str], Graph]) -> None:
+    """RDS refuses the one with a snapshot; https://github.com/hashicorp/terraform-provider-aws/issues/4276."""
+    (replica,) = instances(committed("dr")).values()
+    (promoted,) = instances(plan_platform(taken_over(), "dr", secrets=read_stack("dr").wanted_secrets)).values()
+    assert (True, False) == (replica["skipFinalSnapshot"], "finalSnapshotIdentifier" in replica)
+    assert (False, "primetrade-dr-database-final") == (
+        promoted["skipFinalSnapshot"],
+        promoted["finalSnapshotIdentifier"],
+    )
+
+
+def taken_over() -> Platform:
+    """The second region's environment as docs/how-to/aws-recover.md changes it when it takes over."""
+    whole = msgspec.to_builtins(read_stack("dr").platform)
+    whole["database"] |= {"replica_of": None, "proxy": True}
+    whole["recovery"] |= {"keep_days": 35}
+    return msgspec.convert(whole, Platform)
+
+
+def test_the_second_region_has_its_password_before_it_is_needed() -> None:
+    """Asked for when it is made: the program that takes over writes it, and stops in the night without it."""
+    assert "primetrade:databasePassword" in read_stack("dr").wanted_secrets
+    promoted = plan_platform(taken_over(), "dr", secrets=read_stack("dr").wanted_secrets)
+    (primary,) = promoted.of("rds/instance")
+    assert ("passwordWo" in primary.inputs, "passwordWo" in primary.secrets) == (True, True)
+    assert "primetrade:databasePassword" not in read_stack("dev").wanted_secrets  # RDS keeps that one
 
 
 def test_only_clients_and_the_proxy_reach_the_database(committed: Callable[[str], Graph]) -> None:

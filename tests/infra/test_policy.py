@@ -140,8 +140,13 @@ SAMPLES: Samples = {
         ],
     ),
     "database-backups": (
-        [graph(one(DATABASE, BACKED_UP)), graph(one(DATABASE, {"replicateSourceDb": "first"}), PRIMARY)],
         [
+            graph(one(DATABASE, BACKED_UP)),
+            graph(one(DATABASE, {"replicateSourceDb": "first"}), PRIMARY),
+            graph(one(DATABASE, BACKED_UP | {"replicateSourceDb": "arn:of:another", "skipFinalSnapshot": True})),
+        ],
+        [
+            (graph(one(DATABASE, BACKED_UP | {"replicateSourceDb": "arn:of:another"})), "skipFinalSnapshot is false"),
             (graph(one(DATABASE, BACKED_UP | {"backupRetentionPeriod": 6})), "backupRetentionPeriod is 6"),
             (graph(one(DATABASE, BACKED_UP | {"skipFinalSnapshot": True})), "skipFinalSnapshot is true"),
             (graph(one(DATABASE, BACKED_UP | {"deleteAutomatedBackups": True})), "deleteAutomatedBackups is true"),
