@@ -9,6 +9,28 @@ from msgspec import Meta
 
 from infra.config.base import LogDays, Strict
 
+Endpoint = Literal[
+    "ec2",
+    "ecr.api",
+    "ecr.dkr",
+    "eks",
+    "eks-auth",
+    "elasticloadbalancing",
+    "kms",
+    "logs",
+    "monitoring",
+    "secretsmanager",
+    "sqs",
+    "ssm",
+    "sts",
+    "xray",
+]
+# What nodes, controllers and functions call, and reach in no other way without nat.
+# https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html; ssm and sqs are Karpenter's.
+ALONE: Final[tuple[Endpoint, ...]] = (
+    *("ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "elasticloadbalancing", "logs", "secretsmanager", "sqs", "ssm"),
+    *("sts", "xray"),
+)
 PRIVATE: Final = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
 
@@ -42,12 +64,15 @@ class Network(Strict, frozen=True):
     ] = ("az1", "az2", "az4")
     nat: Annotated[
         Literal["regional", "per-zone", "single", "none"],
-        Meta(description="How private subnets get out: a gateway over all zones, one each, one, or not."),
+        Meta(
+            description="How private subnets get out: a gateway over all zones, one each, one, or not. "
+            "Without, images of others and Route 53 need a proxy."
+        ),
     ] = "regional"
     flow_log_days: Annotated[Literal[0] | LogDays, Meta(description="How long flow logs are kept; 0 writes none.")] = 90
     endpoints: Annotated[
-        tuple[Literal["ecr.api", "ecr.dkr", "eks-auth", "kms", "logs", "secretsmanager", "sts"], ...],
-        Meta(max_length=7, description="Services with an interface endpoint; S3 and DynamoDB have gateways."),
+        tuple[Endpoint, ...],
+        Meta(max_length=14, description="Services with an interface endpoint; S3 and DynamoDB have gateways."),
     ] = ("ecr.api", "ecr.dkr", "eks-auth", "logs", "secretsmanager", "sts")
     existing: Annotated[ExistingVpc | None, Meta(description="Use this VPC and make none.")] = None
 
@@ -60,8 +85,10 @@ class Network(Strict, frozen=True):
             raise ValueError(f"cidr: {self.cidr} is public; take one of {', '.join(map(str, PRIVATE))}")
         if twice := [zone for zone in self.zones if self.zones.count(zone) > 1]:
             raise ValueError(f"zones: {twice[0]} is there twice; name each zone once")
-        if self.nat == "none" and not self.endpoints and not self.existing:
-            raise ValueError("endpoints: without nat nothing reaches AWS; name the services that workloads call")
+        if again := [each for each in self.endpoints if self.endpoints.count(each) > 1]:
+            raise ValueError(f"endpoints: {again[0]} is there twice; name each service once")
+        if self.nat == "none" and not self.existing and (missing := sorted({*ALONE} - {*self.endpoints})):
+            raise ValueError(f"endpoints: without nat nothing reaches {', '.join(missing)}; name them")
         if self.existing:
             self._check(self.existing.subnets)
 

@@ -127,7 +127,11 @@ def test_editors_take_the_committed_stacks(name: str) -> None:
         ("network: {cidr: 8.8.0.0/16}", "network.cidr: 8.8.0.0/16 is public; take one of 10.0.0.0/8"),
         ("network: {cidr: 10.0.1.0/16}", "network.cidr: 10.0.1.0/16 has host bits set; give the first address"),
         ("network: {zones: [az1, az1, az2]}", "network.zones: az1 is there twice"),
-        ("network: {nat: none, endpoints: []}", "network.endpoints: without nat nothing reaches AWS"),
+        (
+            "network: {nat: none}",
+            "network.endpoints: without nat nothing reaches ec2, eks, elasticloadbalancing, sqs, ssm",
+        ),
+        ("network: {endpoints: [sts, sts]}", "network.endpoints: sts is there twice"),
         ("network: {nat: single}", "network.nat: single is not for prod; one zone would take the others with it"),
         ("network: {zones: [az1, az2]}", "network.zones: az1, az2 is not for prod; name three zones"),
         ("network: {flow_log_days: 0}", "network.flow_log_days: 0 is not for prod"),

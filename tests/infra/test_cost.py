@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime import rpc
 
+from infra.config.network import ALONE
 from infra.cost.book import Confidence, read_book
 from infra.cost.charge import Basis, Terms
 from infra.cost.estimate import METERS, Estimate, estimate, kind_of, shares, total
@@ -158,7 +159,7 @@ def test_a_regional_nat_gateway_costs_what_one_in_each_zone_does(graph_of: Calla
     """It is simpler, not cheaper; one gateway for all zones is."""
 
     def network(nat: str) -> float:
-        return total(month(graph_of(network={"nat": nat, "endpoints": ["logs"]})).of("network"))
+        return total(month(graph_of(network={"nat": nat, "endpoints": ALONE})).of("network"))
 
     assert network("regional") == pytest.approx(network("per-zone"))
     assert network("none") < network("single") < network("regional")

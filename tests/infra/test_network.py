@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.components.addresses import TIERS, nat_zones, subnets
+from infra.config.network import Network
 from infra.plan.graph import Graph, Resource
 
 ZONES = ("az1", "az2", "az4")
 ENDPOINTS = ["ecr.api", "ecr.dkr", "sts", "logs"]
+# By hand, who calls it from a private subnet; not from the configuration's own list.
+CALLERS = {
+    "ec2": "the CNI, Karpenter, the load balancer controller",
+    "ecr.api": "nodes",
+    "ecr.dkr": "nodes",
+    "eks": "nodes that join, Karpenter",
+    "eks-auth": "Pod Identity",
+    "elasticloadbalancing": "the load balancer controller",
+    "logs": "functions",
+    "secretsmanager": "external-secrets, functions",
+    "sqs": "Karpenter's interruptions",
+    "ssm": "Karpenter's machine images",
+    "sts": "whoever takes a role",
+    "xray": "ADOT",
+}
 
 
 @st.composite
@@ -73,7 +91,7 @@ def test_private_subnets_leave_by_the_gateway_that_was_chosen(
     graph_of: Callable[..., Graph], nat: str, gateways: dict[str, str], addresses: int
 ) -> None:
     """One route a zone; isolated subnets have no way out whatever was chosen."""
-    graph = graph_of(network={"nat": nat, "zones": ZONES, "endpoints": ENDPOINTS})
+    graph = graph_of(network={"nat": nat, "zones": ZONES, "endpoints": [*CALLERS]})
     routes = default_routes(graph)
     public = routes.pop("primetrade-dev-routes-public")
     assert "${primetrade-dev-internet.id}" == public["gatewayId"]
@@ -81,6 +99,22 @@ def test_private_subnets_leave_by_the_gateway_that_was_chosen(
         table: inputs["natGatewayId"] for table, inputs in routes.items()
     }
     assert addresses == len(graph.of("ec2/eip"))
+
+
+@pytest.mark.parametrize("service", sorted(CALLERS))
+def test_a_cluster_without_nat_has_every_endpoint_that_it_calls(service: str) -> None:
+    """Else it would be deployed and never work."""
+    msgspec.convert({"nat": "none", "endpoints": [*CALLERS]}, Network)
+    with pytest.raises(msgspec.ValidationError, match=f"without nat nothing reaches {re.escape(service)}; name them"):
+        msgspec.convert({"nat": "none", "endpoints": sorted(CALLERS.keys() - {service})}, Network)
+
+
+def test_an_endpoint_of_each_service_can_be_made(graph_of: Callable[..., Graph]) -> None:
+    """Under the name that AWS gives it."""
+    made = endpoints(graph_of(network={"nat": "none", "endpoints": [*CALLERS]}), "Interface")
+    assert {f"com.amazonaws.us-east-1.{service}" for service in CALLERS} == {
+        str(each.inputs["serviceName"]) for each in made
+    }
 
 
 def test_a_regional_gateway_is_in_no_subnet(graph_of: Callable[..., Graph]) -> None:
