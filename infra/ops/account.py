@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from boto3.session import Session
 from botocore.config import Config
@@ -14,15 +14,27 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.errors import ConfigError, OpsError
 
 if TYPE_CHECKING:  # the types are for development only
+    from types_boto3_backup import BackupClient
     from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_ec2 import EC2Client
     from types_boto3_eks import EKSClient
     from types_boto3_elbv2 import ElasticLoadBalancingv2Client
     from types_boto3_rds import RDSClient
     from types_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
+    from types_boto3_s3 import S3Client
 
 # Standard retries: throttles and lost connections, with back-off; nothing waits for more than a few minutes.
 LIMITS: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 6})
+
+
+class ECRClient(Protocol):
+    """As much of it as is used."""
+
+    def list_images(self, **asked: object) -> dict[str, Any]:
+        """`imageIds`."""
+
+    def batch_delete_image(self, **asked: object) -> dict[str, Any]:
+        """`imageIds` that are gone, `failures` of others."""
 
 
 class Account:
@@ -38,6 +50,15 @@ class Account:
         if found != self.account:
             raise ConfigError(f"account: the shell's credentials are of {found}, the stack is in {self.account}")
 
+    def at(self, region: str) -> Account:
+        """The same account in another region."""
+        return self if region == self.region else Account(self.account, region)
+
+    @cached_property
+    def backup(self) -> BackupClient:
+        """Vaults of backups."""
+        return self._session.client("backup", config=LIMITS)
+
     @cached_property
     def cloudwatch(self) -> CloudWatchClient:
         """Metrics."""
@@ -47,6 +68,11 @@ class Account:
     def ec2(self) -> EC2Client:
         """Network interfaces."""
         return self._session.client("ec2", config=LIMITS)
+
+    @cached_property
+    def ecr(self) -> ECRClient:
+        """Images."""
+        return cast("ECRClient", self._session.client("ecr", config=LIMITS))
 
     @cached_property
     def eks(self) -> EKSClient:
@@ -62,6 +88,11 @@ class Account:
     def rds(self) -> RDSClient:
         """Databases."""
         return self._session.client("rds", config=LIMITS)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Buckets."""
+        return self._session.client("s3", config=LIMITS)
 
     @cached_property
     def tags(self) -> ResourceGroupsTaggingAPIClient:

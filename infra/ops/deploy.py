@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from infra.errors import NeedsPersonError
 from infra.ops.account import Account
 from infra.ops.engine import PLATFORM, Stack
 from infra.ops.gates import refusals
+from infra.ops.patience import Tell
 
 if TYPE_CHECKING:  # the types are for development only
     from types_boto3_cloudwatch.type_defs import MetricDatumTypeDef
@@ -58,8 +59,11 @@ def _said(counts: dict[str, int]) -> str:
 
 
 @contextmanager
-def announced(account: Account, environment: str, every_s: float = BEAT_S) -> Iterator[None]:
-    """Tell CloudWatch every minute that a deploy runs: alarms on what is full keep quiet meanwhile."""
+def announced(account: Account, environment: str, tell: Tell, every_s: float = BEAT_S) -> Iterator[None]:
+    """Tell CloudWatch every minute that a deploy runs: alarms on what is full keep quiet meanwhile.
+
+    A call too many is better than a deploy that stops: where CloudWatch does not listen, `tell` says so once.
+    """
     namespace, metric, dimension = DEPLOYS
     data: MetricDatumTypeDef = {
         "MetricName": metric,
@@ -69,9 +73,14 @@ def announced(account: Account, environment: str, every_s: float = BEAT_S) -> It
     over = threading.Event()
 
     def beat() -> None:
+        warned = False
         while True:
-            with suppress(BotoCoreError, ClientError):  # a call too many is better than a deploy that stops
+            try:
                 account.cloudwatch.put_metric_data(Namespace=namespace, MetricData=[data])
+            except (BotoCoreError, ClientError) as exc:
+                if not warned:
+                    tell(f"the alarms do not know of this deploy and may call somebody: {exc}")
+                warned = True
             if over.wait(every_s):
                 return
 

@@ -10,15 +10,18 @@ from infra.ops.engine import Step
 # What is lost with each. A replacement is a delete too, only later.
 STATEFUL: Final = {
     "backup/vault": "recovery points",
+    "cloudwatch/logGroup": "its lines",
     "dynamodb/table": "its items",
     "ec2/vpc": "everything in it",
     "ecr/repository": "images",
     "efs/fileSystem": "its files",
     "eks/cluster": "every workload and volume",
     "elasticache/replicationGroup": "what is cached, at once for everybody",
+    "elasticache/serverlessCache": "what is cached, at once for everybody",
     "kms/key": "all that it encrypted",
     "kms/replicaKey": "all that it encrypted",
     "rds/instance": "its data",
+    "route53/zone": "its name servers, and so every name until the registrar has the new ones",
     "s3/bucket": "its objects",
     "secretsmanager/secret": "its value",
 }

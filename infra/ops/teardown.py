@@ -1,7 +1,8 @@
 """The end of an environment, from what is in the cluster down to the network, with a report of what is left.
 
 Pulumi alone hangs on what controllers made in the meantime: load balancers, nodes and interfaces hold subnets and
-security groups. So they go first, by those who made them.
+security groups. So they go first, by those who made them. Then goes what fills buckets, repositories and vaults, of
+which AWS deletes none that anything is in.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.errors import NeedsPersonError
-from infra.ops import leftover
+from infra.errors import NeedsPersonError, OpsError
+from infra.ops import contents, leftover
 from infra.ops.account import Account
 from infra.ops.drift import Tagged
-from infra.ops.engine import Owned, Stack
+from infra.ops.engine import Owned, Program, Stack
 from infra.ops.kubectl import Workloads
 from infra.ops.patience import Patience
 
@@ -31,11 +33,15 @@ class Stage(NamedTuple):
 
 
 class Torn(msgspec.Struct, frozen=True):
-    """`found`: stage → what was there; `leftovers`: ARNs with our tags that are there after all; None when dry."""
+    """`found`: stage → what was there; `leftovers`: ARNs with our tags that are there after all; None when dry.
+
+    `stopped` is why the end was not reached; then what is left is everything from there on.
+    """
 
     found: dict[str, list[str]]
     protected: list[str]
     leftovers: list[str] | None = None
+    stopped: str = ""
 
 
 class Teardown:
@@ -45,7 +51,7 @@ class Teardown:
         self, stack: Stack, account: Account, workloads: Workloads | None, tagged: Callable[[], Sequence[Tagged]]
     ) -> None:
         self.stack, self.account, self.workloads, self.tagged = stack, account, workloads, tagged
-        self.owned = [each for program in stack.programs for each in stack.engine.owned(program, stack.name)]
+        self.owned = self._state()
 
     def look(self) -> Torn:
         """What each stage would end; nothing is changed."""
@@ -59,18 +65,36 @@ class Teardown:
                 f"{self.stack.name} shall be lost, add --confirm {self.stack.name}"
             )
         found: dict[str, list[str]] = {}
-        for stage in self._stages():
-            found[stage.name] = [*stage.left()]
-            self.stack.tell(f"{stage.name}: {_some(found[stage.name])}")
-            if found[stage.name]:
-                stage.act()
-                patience.until(lambda left=stage.left: _some(left(), ""), self.stack.tell)  # type: ignore[misc]
-        protected = self._protected()
-        self._lift()
-        for program in reversed(self.stack.programs):
-            self.stack.tell(f"{program.name}: destroying")
+        stopped = ""
+        try:
+            for stage in self._stages():
+                found[stage.name] = self._clear(stage, patience)
+            self._lift()
+            for program in reversed(self.stack.programs):
+                self._destroy(program, patience)
+        except (OpsError, BotoCoreError, ClientError) as exc:
+            stopped = str(exc)
+        return Torn(found, self._protected(), sorted(each.arn for each in self.tagged()), stopped)
+
+    def _clear(self, stage: Stage, patience: Patience) -> list[str]:
+        """End what a stage is about, and wait for it; what it was."""
+        found = [*stage.left()]
+        self.stack.tell(f"{stage.name}: {_some(found)}")
+        if found:
+            stage.act()
+            patience.until(lambda: _some(stage.left(), ""), self.stack.tell)
+        return found
+
+    def _destroy(self, program: Program, patience: Patience) -> None:
+        """Logs are written until what writes them is gone: a bucket that filled again is emptied once more."""
+        self.stack.tell(f"{program.name}: destroying")
+        try:
             self.stack.engine.destroy(program, self.stack.name, self.stack.tell)
-        return Torn(found, protected, sorted(each.arn for each in self.tagged()))
+        except OpsError:
+            if not self._clear(self._contents(), patience):
+                raise
+            self.stack.tell(f"{program.name}: destroying what is left")
+            self.stack.engine.destroy(program, self.stack.name, self.stack.tell)
 
     def _stages(self) -> list[Stage]:
         stages = []
@@ -91,7 +115,18 @@ class Teardown:
                     lambda vpc=each.id: leftover.delete_interfaces(self.account, vpc),  # type: ignore[misc]
                 )
             )
-        return stages
+        return [*stages, self._contents()]
+
+    def _contents(self) -> Stage:
+        return Stage(
+            "contents",
+            lambda: contents.full(self.account, self._state()),
+            lambda: contents.empty(self.account, self._state()),
+        )
+
+    def _state(self) -> list[Owned]:
+        stack = self.stack
+        return [each for program in stack.programs for each in stack.engine.owned(program, stack.name)]
 
     def _protected(self) -> list[str]:
         return [each.name for each in self.owned if each.protect]

@@ -76,7 +76,7 @@ def deploy(name: str, really: bool, allowed: tuple[str, ...], as_json: bool) -> 
     from infra.ops.deploy import deploy as run  # noqa: PLC0415  # as above
 
     with asked(f"deploy of {name}"):
-        done = run(stack, allowed, announced(account, name) if really else None)
+        done = run(stack, allowed, announced(account, name, tell) if really else None)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(done)))
     elif not really:
@@ -184,5 +184,7 @@ def teardown(name: str, really: bool, confirm: str, context: str, as_json: bool)
         say(f"protected: {', '.join(found.protected) or 'none'}")
         for arn in found.leftovers or ():
             say(f"left over: {arn}")
+        if found.stopped:
+            say(f"stopped: {found.stopped}")
         say("nothing was changed; add --really to do it" if not really else f"{len(found.leftovers or ())} left over")
-    click.get_current_context().exit(Exit.NEEDS_PERSON if found.leftovers else Exit.DONE)
+    click.get_current_context().exit(Exit.NEEDS_PERSON if found.leftovers or found.stopped else Exit.DONE)

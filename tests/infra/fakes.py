@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra.errors import OpsError
 from infra.ops.engine import Owned, Program, Step
 from infra.ops.patience import Tell
 
@@ -13,6 +14,7 @@ class FakeEngine:
         self, state: dict[str, tuple[Owned, ...]] | None = None, previews: dict[str, tuple[Step, ...]] | None = None
     ) -> None:
         self.state, self.previews, self.asked = state or {}, previews or {}, list[str]()
+        self.refuses: list[str] = []  # why, for each of the next destroys
 
     def preview(self, program: Program, stack: str, *, refresh: bool = False) -> tuple[Step, ...]:
         self.asked.append(f"preview {program.name}{' refresh' if refresh else ''}")
@@ -29,6 +31,8 @@ class FakeEngine:
 
     def destroy(self, program: Program, stack: str, tell: Tell) -> None:
         self.asked.append(f"destroy {program.name}")
+        if self.refuses:
+            raise OpsError(self.refuses.pop(0))
 
 
 class FakeWorkloads:

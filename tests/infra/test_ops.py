@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 
+from infra.components.watch import DEPLOYS
 from infra.errors import ConfigError, NeedsPersonError, OpsError
 from infra.ops import engine as reading
 from infra.ops import leftover
@@ -22,11 +26,12 @@ from infra.ops.account import Account
 from infra.ops.deploy import announced, deploy
 from infra.ops.drift import Tagged, by_tags, drift, sort
 from infra.ops.drill import Exercise
-from infra.ops.engine import PROGRAMS, Owned, Stack, Step
+from infra.ops.engine import PROGRAMS, Owned, Program, Stack, Step
 from infra.ops.gates import ENDS, STATEFUL, refusals
-from infra.ops.patience import Patience
+from infra.ops.patience import Patience, Tell
 from infra.ops.teardown import Teardown
-from infra.stackfile import read_stack
+from infra.plan import golden
+from infra.stackfile import read_stack, stacks
 from scripts.commands import infra_ops
 from scripts.commands.infra import command
 from scripts.exits import Exit
@@ -128,10 +133,41 @@ def test_only_an_end_of_what_keeps_state_is_refused(kind: str, op: str) -> None:
 
 def test_a_deploy_is_announced_to_the_alarms(account: Account) -> None:
     """By the metric that the alarm `deploying` looks at, while it runs."""
-    with announced(account, "dev", every_s=0.01):
+    told: list[str] = []
+    with announced(account, "dev", told.append, every_s=0.01):
         pass
+    assert [] == told
     (metric,) = account.cloudwatch.list_metrics(Namespace="primetrade/Deploys")["Metrics"]
     assert [{"Name": "Environment", "Value": "dev"}] == metric["Dimensions"]
+
+
+def test_alarms_that_cannot_be_told_are_warned_of_once() -> None:
+    """The deploy goes on; who watches it knows that somebody may be called."""
+    told: list[str] = []
+    tried = threading.Semaphore(0)
+    refused = ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "PutMetricData")
+
+    class Deaf:
+        def put_metric_data(self, **_: object) -> None:
+            tried.release()
+            raise refused
+
+    account = Account("123456789012", "us-east-1")
+    account.__dict__["cloudwatch"] = Deaf()
+    with announced(account, "dev", told.append, every_s=0.01):
+        assert all(tried.acquire(timeout=30) for _ in range(3))
+    (line,) = told
+    assert "do not know of this deploy" in line
+    assert "AccessDenied" in line
+
+
+def test_the_environment_that_alarms_look_at_is_the_one_that_is_announced() -> None:
+    """Each stack's alarm `deploying` has the name of its stack."""
+    for name in stacks():
+        graph = golden.read(name)
+        assert graph is not None
+        (alarm,) = (each for each in graph.of("cloudwatch/metricAlarm") if "deploying" in each.name)
+        assert (DEPLOYS[0], {"Environment": name}) == (alarm.inputs["namespace"], alarm.inputs["dimensions"])
 
 
 # Pulumi's own words.
@@ -203,6 +239,115 @@ def test_a_teardown_goes_from_the_cluster_down_to_the_network(account: Account) 
     assert [] == leftover.interfaces(account, vpc)
     assert not account.rds.describe_db_instances()["DBInstances"][0]["DeletionProtection"]
     assert [arn] == found.leftovers
+
+
+BUCKET, REPOSITORY = "aws:s3/bucket:Bucket", "aws:ecr/repository:Repository"
+
+
+def filled(account: Account, bucket: str, number: int = 3) -> Owned:
+    """A bucket with versions of files, of which the last was deleted."""
+    if bucket not in [each["Name"] for each in account.s3.list_buckets()["Buckets"]]:
+        account.s3.create_bucket(Bucket=bucket)
+        account.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for at in range(number):
+        for text in (b"old", b"new"):
+            account.s3.put_object(Bucket=bucket, Key=f"static/{at}", Body=text)
+    account.s3.delete_object(Bucket=bucket, Key="static/0")
+    return Owned(f"name-of-{bucket}", BUCKET, bucket, f"arn:aws:s3:::{bucket}")
+
+
+def pushed(account: Account, name: str) -> Owned:
+    """A repository with two images."""
+    ecr: Any = account.ecr
+    arn = ecr.create_repository(repositoryName=name)["repository"]["repositoryArn"]
+    for tag in ("v1", "v2"):
+        manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "tag": tag}
+        ecr.put_image(repositoryName=name, imageManifest=json.dumps(manifest), imageTag=tag)
+    return Owned("images", REPOSITORY, name, arn)
+
+
+def test_a_teardown_empties_what_aws_would_not_delete(account: Account) -> None:
+    """All versions, marks and images; a dry run names what it would empty and touches nothing."""
+    bucket, repository = filled(account, "edge-logs"), pushed(account, "primetrade/task-api")
+    engine = FakeEngine({"platform": (bucket, repository)})
+    work = Teardown(stack(engine), account, None, list)
+    names = ["name-of-edge-logs", "images"]
+    assert names == work.look().found["contents"]
+    assert names == work.look().found["contents"]
+    assert names == work.run("", Clock().patience()).found["contents"]
+    account.s3.delete_bucket(Bucket="edge-logs")  # which AWS refuses while anything is in it
+    assert [] == account.ecr.list_images(repositoryName="primetrade/task-api")["imageIds"]
+
+
+def test_nothing_of_what_is_protected_is_emptied_before_its_name_was_typed(account: Account) -> None:
+    """The data is there whoever asked."""
+    bucket = filled(account, "archive")
+    kept = Owned("archive", bucket.type, bucket.id, bucket.arn, protect=True)
+    work = Teardown(stack(FakeEngine({"platform": (bucket, kept)})), account, None, list)
+    with pytest.raises(NeedsPersonError, match="add --confirm dev"):
+        work.run("staging", Clock().patience())
+    assert 7 == len([*account.s3.list_object_versions(Bucket="archive")["Versions"], "and a mark"])
+    work.run("dev", Clock().patience())
+    assert "Versions" not in account.s3.list_object_versions(Bucket="archive")
+
+
+def test_a_bucket_that_filled_again_is_emptied_once_more(account: Account) -> None:
+    """Logs are written until what writes them is gone."""
+    engine = FakeEngine({"platform": (filled(account, "edge-logs"),)})
+    engine.destroy = late(engine, account)  # type: ignore[method-assign]
+    found = Teardown(stack(engine), account, None, list).run("", Clock().patience())
+    assert ["destroy addons", "destroy platform", "destroy platform", "destroy bootstrap"] == engine.asked
+    assert ("", []) == (found.stopped, found.leftovers)
+
+
+def late(engine: FakeEngine, account: Account) -> Callable[..., None]:
+    """A `destroy` that finds one more file the first time."""
+    files = [1]
+
+    def destroy(program: Program, stack: str, tell: Tell) -> None:
+        engine.asked.append(f"destroy {program.name}")
+        if program.name == "platform" and files:
+            filled(account, "edge-logs", files.pop())
+            raise OpsError("BucketNotEmpty")
+        assert "Versions" not in account.s3.list_object_versions(Bucket="edge-logs")
+
+    return destroy
+
+
+def test_a_vault_is_emptied_when_its_lock_is_gone(account: Account) -> None:
+    """In its own region; calls and answers are held against AWS's own description of them."""
+    vault = Owned("copy", "aws:backup/vault:Vault", "copy", "arn:aws:backup:eu-west-1:1:backup-vault:copy")
+    there = Account(DEFAULT_ACCOUNT_ID, "eu-west-1")
+    account.at = lambda region: {"eu-west-1": there}[region]  # type: ignore[method-assign]
+    point = "arn:aws:rds:eu-west-1:1:snapshot:awsbackup:job-1"
+    with Stubber(there.backup) as stubber:
+        name = {"BackupVaultName": "copy"}
+        full, none = {"RecoveryPoints": [{"RecoveryPointArn": point}]}, {"RecoveryPoints": []}
+        stubber.add_response("list_recovery_points_by_backup_vault", full, name)  # for who reads along
+        stubber.add_response("list_recovery_points_by_backup_vault", full, name)  # is it to be emptied?
+        stubber.add_response("delete_backup_vault_lock_configuration", {}, name)
+        stubber.add_response("list_recovery_points_by_backup_vault", full, name)  # of what?
+        stubber.add_response("delete_recovery_point", {}, {**name, "RecoveryPointArn": point})
+        for left in (full, none):  # it takes a while
+            stubber.add_response("list_recovery_points_by_backup_vault", left, name)
+        told: list[str] = []
+        Teardown(stack(FakeEngine({"platform": (vault,)}), told), account, None, list).run("", Clock().patience())
+        stubber.assert_no_pending_responses()
+    assert "waiting for copy" in told
+
+
+def test_a_teardown_that_stops_half_way_says_what_is_left(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the reason, and exit code 6: a person must look."""
+    network(account)
+    arn = database(account, "primetrade-dev-database")
+    engine = FakeEngine({"platform": (Owned("db", DATABASE, "db-1", arn),)})
+    engine.refuses = ["deleting: DependencyViolation"]
+    monkeypatch.setattr(infra_ops, "engine", lambda: engine)
+    monkeypatch.setattr(Account, "check", lambda self: None)
+    done = call("teardown", "dev", "--context", "none", "--really")
+    assert Exit.NEEDS_PERSON == done.exit_code
+    assert f"left over: {arn}" in done.stdout
+    assert "stopped: deleting: DependencyViolation" in done.stdout
 
 
 def test_waiting_ends_with_what_is_left() -> None:
