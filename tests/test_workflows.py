@@ -26,6 +26,7 @@ GLUE = {"{", "}", "echo", "aws eks update-kubeconfig", "gh pr comment"}
 ACTIONS = {
     *("actions/checkout", "actions/setup-python", "actions/upload-artifact", "actions/download-artifact"),
     *("aws-actions/configure-aws-credentials", "aws-actions/amazon-ecr-login"),
+    "pulumi/actions",  # which runs nothing unless it is given a command
 }
 # The one step that judges and has no target: its database of vulnerabilities cannot be reached from everywhere.
 IMAGE_SCAN = "anchore/scan-action"
@@ -129,7 +130,7 @@ def test_every_step_is_a_target_or_a_verb_that_runs_here(path: Path) -> None:
 
 @ids
 def test_no_action_does_what_a_laptop_cannot_but_the_image_scan(path: Path) -> None:
-    """Actions bring files, tokens and Python; whatever builds or judges is a target, and the scan is the exception."""
+    """Actions bring files, tokens, Python and Pulumi; what builds or judges is a target, with the scan as exception."""
     used = {step["uses"].partition("@")[0] for step in steps(path) if "uses" in step}
     allowed = ACTIONS | ({IMAGE_SCAN} if path.name in {"ci.yml", "release.yml"} else set())
     assert {each for each in used if not each.startswith("./.github/actions/")} <= allowed
@@ -178,6 +179,10 @@ def test_pulumi_is_of_the_version_that_the_programs_are_locked_to() -> None:
     (locked,) = set(re.findall(r"^pulumi==(\S+)", (ROOT / "locks/dev.txt").read_text(), re.MULTILINE))
     asked = re.findall(r"pulumi-version: (\S+) }", (GITHUB / "workflows/infrastructure.yml").read_text())
     assert [locked] * 2 == asked
+    installs = [
+        step["with"] for step in steps(GITHUB / "workflows/infrastructure.yml") if "pulumi/" in step.get("uses", "")
+    ]
+    assert [{"pulumi-version"}] * 2 == [set(each) for each in installs]  # a command would be run without the gates
 
 
 @pytest.mark.cluster  # compiled from the Go module, as the cluster's programs are
