@@ -6,17 +6,16 @@ number is never raised under it.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scripts.release.errors import Fenced, NeedsPerson, ReleaseError
+from scripts.release.flock import taken
 
 WAIT_S = 2.0  # for another act to end; only a broken lock lets two runs meet here
-_POLL_S = 0.02
+_MOST = 4096  # bytes to read; it has 32
 
 
 @contextmanager
@@ -26,7 +25,7 @@ def act(path: Path, fence: int) -> Iterator[None]:
     Raises Fenced where a higher number was seen, NeedsPerson while another run is at it.
     """
     with _held(path) as descriptor:
-        highest = _read(descriptor)
+        highest, _ = _read(path, descriptor)
         if fence < highest:
             raise Fenced(f"run {fence} lost its lock to run {highest}: it changes nothing more")
         _write(descriptor, fence)
@@ -34,9 +33,9 @@ def act(path: Path, fence: int) -> Iterator[None]:
 
 
 def highest(path: Path) -> int:
-    """The highest number seen."""
+    """The highest number seen. Raises ReleaseError where the file says something else."""
     with suppress(FileNotFoundError):
-        return int(path.read_bytes().split()[0])
+        return _parsed(path, path.read_bytes())[0]
     return 0
 
 
@@ -46,7 +45,7 @@ def break_lock(path: Path, lock: Path, past: int) -> None:
     Raises NeedsPerson, changing nothing, while a run is inside an act: it would end that act whenever it wakes.
     """
     with _held(path) as descriptor:
-        _write(descriptor, max(past, _read(descriptor)) + 1)
+        _write(descriptor, max(past, _read(path, descriptor)[0]) + 1)
         lock.unlink(missing_ok=True)
 
 
@@ -55,39 +54,38 @@ def _held(path: Path) -> Iterator[int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        deadline = time.monotonic() + WAIT_S
-        while not _taken(descriptor):
-            if time.monotonic() > deadline:
-                pid = _words(descriptor)[1]
-                raise NeedsPerson(
-                    f"process {pid} is inside an act and holds {path.name}: wait for it, or end it (`kill -9 {pid}`); "
-                    "nothing was changed"
-                )
-            time.sleep(_POLL_S)
+        if not taken(descriptor, WAIT_S):
+            pid = _read(path, descriptor)[1]
+            raise NeedsPerson(
+                f"process {pid} is inside an act and holds {path.name}: wait for it, or end it (`kill -9 {pid}`); "
+                "nothing was changed"
+            )
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _taken(descriptor: int) -> bool:
-    with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
+def _read(path: Path, descriptor: int) -> tuple[int, str]:
+    return _parsed(path, os.pread(descriptor, _MOST, 0))
 
 
-def _read(descriptor: int) -> int:
-    return int(_words(descriptor)[0])
-
-
-def _words(descriptor: int) -> list[str]:
-    found = os.pread(descriptor, 64, 0).decode("ascii", "replace").split()
+def _parsed(path: Path, content: bytes) -> tuple[int, str]:
+    """The number and its writer. An empty file, or one that a power cut left blank, has none yet."""
+    found = content.strip(b"\0").decode("ascii", "replace").split()
     if not found:
-        return ["0", "unknown"]
+        return 0, "unknown"
     if len(found) != 2 or not found[0].isdigit():
-        raise ReleaseError(f"the file of fencing numbers says {' '.join(found)!r}; delete it, the journal has them too")
-    return found
+        raise ReleaseError(
+            f"{path} says {' '.join(found)[:40]!r}, which is no fencing number: `rm {path}`, then do this again; the "
+            "journal and the route have the numbers too"
+        )
+    return int(found[0]), found[1]
 
 
 def _write(descriptor: int, fence: int) -> None:
-    os.pwrite(descriptor, f"{fence:>20} {os.getpid():>10}\n".encode(), 0)  # always as long: never half of another one
+    """Put the number on the disk; most acts find it there."""
+    line = f"{fence:>20} {os.getpid():>10}\n".encode()  # always as long: never half of another one
+    if os.pread(descriptor, _MOST, 0) != line:
+        os.pwrite(descriptor, line, 0)
+        os.ftruncate(descriptor, len(line))
+        os.fsync(descriptor)

@@ -6,13 +6,15 @@ The route says who is live; the journal says who wanted it, why, and what the ga
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 import msgspec
 
-from scripts.release.errors import Fenced, ReleaseError
+from scripts.release.errors import Fenced, NeedsPerson, ReleaseError
+from scripts.release.flock import taken
 from scripts.release.route import Target
 from scripts.release.slots import Range, Release
 from scripts.release.step import Step
@@ -21,6 +23,7 @@ Phase = Literal["adopt", "begin", "turn", "intent", "done", "failed", "watch", "
 
 
 TAIL = 1 << 18  # bytes; longer than any line
+WAIT_S = 2.0  # for another process to write its line
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -115,10 +118,12 @@ class FileJournal:
         return entries
 
     def append(self, entry: Entry) -> None:
-        """Write one line and wait for the disk. Raises ReleaseError where that fails: nothing is done unrecorded."""
+        """Write one line and wait for the disk. Raises ReleaseError where that fails: nothing is done unrecorded.
+
+        Between the look at the newest line and the write no other run adds one: whoever is late is refused.
+        """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab+") as file:
+            with self.held() as file:
                 self._cut_torn_line(file.fileno())
                 refuse_late(entry, self._newest(file.fileno()))
                 file.write(msgspec.json.encode(entry) + b"\n")
@@ -128,6 +133,18 @@ class FileJournal:
             raise ReleaseError(
                 f"{self.path}: cannot be written: {exc.strerror}; free the disk, then see `primetrade release status`"
             ) from exc
+
+    @contextmanager
+    def held(self, who: str = "another process") -> Iterator[BinaryIO]:
+        """The file, while nobody else writes it. Raises NeedsPerson where `who` does not end writing it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab+") as file:
+            if not taken(file.fileno(), WAIT_S):
+                raise NeedsPerson(
+                    f"{who} is inside a write of {self.path} and does not end it: wait for it, or end it (`kill -9`, "
+                    f"`fuser {self.path}` tells its number); nothing more was written down"
+                )
+            yield file
 
     def _newest(self, descriptor: int) -> Sequence[Entry]:
         size = os.fstat(descriptor).st_size

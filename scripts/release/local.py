@@ -64,7 +64,8 @@ class Local:
 
     @contextmanager
     def lock(self, holder: Holder) -> Iterator[int]:
-        past = max(remember(self.journal.read()).fence, fencing.highest(self._fence))
+        with _ours():
+            past = max(remember(self.journal.read()).fence, fencing.highest(self._fence), self._routed())
         with lock.hold(self._lock, holder, past) as number:
             # `local up` and `local down` hold the home and then look for our lock: of two that meet, one is refused.
             lock.refuse_while_held(self.home / "lock")
@@ -81,8 +82,9 @@ class Local:
     def unlock(self) -> None:
         holder = self.holder()
         if holder:
-            with _ours():
-                fencing.break_lock(self._fence, self._lock, past=max(holder.fence, remember(self.journal.read()).fence))
+            past = max(holder.fence, remember(self.journal.read()).fence)
+            with _ours(), self.journal.held(f"process {holder.pid}"):
+                fencing.break_lock(self._fence, self._lock, past)
 
     def refusal(self, steps: Sequence[Step]) -> str:
         return ""
@@ -200,12 +202,26 @@ class Local:
             raise ReleaseError("there is no route yet: `primetrade local up` writes the first one")
         return route_of(found)
 
+    def _routed(self) -> int:
+        """The number of the run that wrote the route, where that can be seen."""
+        with suppress(LocalError, ReleaseError):
+            return self._route().fence
+        return 0
+
     def _wait_applied(self, written: Routes) -> None:
+        """One slow answer says nothing of a route that is written: Envoy is asked until the time is over."""
         deadline = time.monotonic() + APPLY_S
-        while envoy.applied(self.state) != written:
+        why = "it serves another one"
+        while True:
+            try:
+                if envoy.applied(self.state) == written:
+                    return
+            except LocalError as exc:
+                why = str(exc)
             if time.monotonic() > deadline:
                 raise ReleaseError(
-                    f"Envoy has not taken over the route within {APPLY_S:g} s: see `primetrade local logs envoy`"
+                    f"the route is written, and Envoy has not taken it over within {APPLY_S:g} s ({why}): see "
+                    "`primetrade local logs envoy`"
                 )
             time.sleep(POLL_S)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,22 +11,16 @@ from pathlib import Path
 import msgspec
 
 from scripts.release.errors import Locked, ReleaseError
+from scripts.release.flock import taken
 from scripts.release.journal import Holder
+
+TRY_S = 0.1  # `holder` below has it for microseconds at a time
 
 
 def _read(descriptor: int) -> Holder | None:
     with suppress(msgspec.DecodeError):
         return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=Holder)
     return None
-
-
-def _taken(descriptor: int) -> bool:
-    for _ in range(5):  # `holder` below has it for microseconds at a time
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def _current(path: Path, descriptor: int) -> bool:
@@ -56,7 +49,7 @@ def hold(path: Path, holder: Holder, past: int) -> Iterator[int]:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not _taken(descriptor):
+        if not taken(descriptor, TRY_S):
             raise refusal(_read(descriptor))
         if not _current(path, descriptor):  # replaced by `unlock` between the two lines above
             raise refusal(None)
@@ -93,7 +86,7 @@ def refuse_while_held(path: Path) -> None:
         if not path.exists():
             return
         with path.open("rb") as file:
-            if not _taken(file.fileno()):
+            if not taken(file.fileno(), TRY_S):
                 pid = file.read(20).decode(errors="replace").strip() or "unknown"
                 raise Locked(f"{path.parent} is being changed by another command (process {pid}): wait for it to end")
 

@@ -17,6 +17,7 @@ from scripts.release import fencing, lock
 from scripts.release.errors import Fenced, Locked, NeedsPerson, ReleaseError
 from scripts.release.expand import expand
 from scripts.release.file import ReleaseFile
+from scripts.release.flock import taken
 from scripts.release.journal import Holder
 from scripts.release.local import Local
 from scripts.release.route import Target, Weights
@@ -40,6 +41,9 @@ with local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", o
     print("holds", flush=True)
     if sys.argv[3] == "inside":
         local.expand(["sleep", "60"], 1, Release("1.1.0", (), {}), fence)
+    if sys.argv[3] == "writing":
+        with local.journal.held():
+            sys.stdin.readline()
     sys.stdin.readline()
     try:
         local.route(Target(Weights(0, 100)), token, "r1", fence)
@@ -49,9 +53,15 @@ with local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", o
 """
 
 
+def free(path: Path) -> bool:
+    """Whether nobody has the lock of this file."""
+    with path.open("a") as file:
+        return taken(file.fileno(), 0)
+
+
 @contextmanager
 def frozen(local: Local, file: ReleaseFile, where: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock, stopped by SIGSTOP between two acts or inside one."""
+    """Another process that holds the lock, stopped by SIGSTOP: between two acts, inside one, or writing its journal."""
     argv = [sys.executable, "-c", LATE, str(local.home), str(file.path), where]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         children: list[psutil.Process] = []
@@ -60,6 +70,8 @@ def frozen(local: Local, file: ReleaseFile, where: str) -> Iterator[subprocess.P
             assert process.stdout.readline() == "holds\n"
             if where == "inside":
                 until(lambda: bool(psutil.Process(process.pid).children()), "the migration began")
+            elif where == "writing":
+                until(lambda: not free(local.home / "release" / "journal.jsonl"), "the write began")
             children = psutil.Process(process.pid).children()
             process.send_signal(signal.SIGSTOP)
             until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it is stopped")
@@ -105,6 +117,23 @@ def test_a_run_that_is_frozen_inside_an_act_keeps_its_lock_until_it_is_ended(
             assert number == 2
 
 
+@pytest.mark.faults
+def test_a_run_that_is_frozen_in_its_journal_keeps_its_lock_until_it_is_ended(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """Its line would come behind those of the next run."""
+    with frozen(local, processes_file, "writing") as process:
+        with pytest.raises(NeedsPerson, match=f"^process {process.pid} is inside a write of .*journal.jsonl"):
+            local.unlock()
+        found = local.holder()
+        assert found
+        assert found.pid == process.pid
+        process.kill()
+        process.wait(10)
+        with local.lock(HOLDER) as number:
+            assert number == 2
+
+
 def test_a_lock_that_nobody_holds_is_not_broken(local: Local) -> None:
     """And no number is used up."""
     local.unlock()
@@ -116,15 +145,15 @@ def test_a_run_that_gets_hold_of_a_file_which_was_just_replaced_has_no_lock(
     local: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between opening and locking it somebody else broke the lock; the next try finds the new file."""
-    path, taken = local.home / "release" / "lock", lock._taken
+    path = local.home / "release" / "lock"
 
-    def replaced(descriptor: int) -> bool:
+    def replaced(descriptor: int, seconds: float) -> bool:
         path.unlink()
         path.touch()
-        return taken(descriptor)
+        return taken(descriptor, seconds)
 
     with monkeypatch.context() as patch:
-        patch.setattr(lock, "_taken", replaced)
+        patch.setattr(lock, "taken", replaced)
         with pytest.raises(Locked), lock.hold(path, HOLDER, 0):
             pass
     with lock.hold(path, HOLDER, 0) as number:
@@ -161,11 +190,43 @@ def test_numbers_go_on_over_those_of_acts(local: Local, processes_file: ReleaseF
         assert number == 42
 
 
-def test_a_file_of_numbers_that_says_something_else_is_named(tmp_path: Path) -> None:
-    """Guessing a number could let an old run in."""
-    (tmp_path / "fence").write_text("seven\n")
-    with pytest.raises(ReleaseError, match=r"'seven'.*delete it"), fencing.act(tmp_path / "fence", 7):
-        pass
+@pytest.mark.parametrize("content", [b"", bytes(32), bytes(4096), b"\n"], ids=["empty", "blank", "page", "line"])
+def test_a_file_of_numbers_that_a_power_cut_left_blank_keeps_nobody_out(local: Local, content: bytes) -> None:
+    """The route has the number too, be the journal lost with it, so that none is given twice."""
+    with local.lock(HOLDER) as first:
+        local.route(Target(Weights(50, 50)), local.observe().route.token, "r1", first)
+    (local.home / "release" / "fence").write_bytes(content)
+    (local.home / "release" / "lock").unlink()
+    with local.lock(HOLDER) as second:
+        assert second == first + 1
+        local.route(Target(Weights(100, 0)), local.observe().route.token, "r2", second)
+        with pytest.raises(Fenced):
+            local.scale("blue", 2, first)
+
+
+def test_a_file_of_numbers_that_says_something_else_is_named(local: Local) -> None:
+    """Guessing a number could let an old run in; the command that mends it is told, and does."""
+    path = local.home / "release" / "fence"
+    with local.lock(HOLDER) as first:
+        local.route(Target(Weights(50, 50)), local.observe().route.token, "r1", first)
+        path.write_text("seven\n")
+        with pytest.raises(ReleaseError, match=rf"{path} says 'seven'.*`rm {path}`"):
+            local.scale("blue", 1, first)
+    with pytest.raises(ReleaseError, match=rf"{path} says 'seven'.*`rm {path}`"):
+        local.lock(HOLDER).__enter__()
+    path.unlink()
+    with local.lock(HOLDER) as second:
+        assert second == first + 1
+
+
+def test_a_number_is_on_the_disk_before_the_act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once: the acts that follow find it there, and wait for no disk."""
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.pread(descriptor, 64, 0).decode()))
+    for number in (7, 7, 8):
+        with fencing.act(tmp_path / "fence", number):
+            assert synced[-1].split() == [str(number), str(os.getpid())]
+    assert len(synced) == 2
 
 
 def test_a_migration_gives_way_to_the_live_slot() -> None:

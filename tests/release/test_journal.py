@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scripts.release import lock
-from scripts.release.errors import Locked, ReleaseError
+from scripts.release.errors import Fenced, Locked, NeedsPerson, ReleaseError
 from scripts.release.journal import Entry, FileJournal, Holder
+from tests.local.traffic import until
 
 HOLDER = Holder("ann@laptop", "r1", "deploy", "2026-01-01T00:00:00.000Z", 42)
 
@@ -54,6 +59,46 @@ def test_a_lock_file_that_cannot_be_made_or_written_is_one_clear_error(where: st
     """A full disk, a file where the folder should be, a folder where the file should be."""
     with pytest.raises(ReleaseError, match=r"the lock cannot be used: .*; free the disk"):
         lock.hold(Path(where), HOLDER, past=0).__enter__()
+
+
+LATE = """
+import os, signal, sys
+from pathlib import Path
+from scripts.release import journal
+
+compare = journal.refuse_late
+
+def freeze(entry, newest):
+    compare(entry, newest)
+    print("compared", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+journal.refuse_late = freeze
+journal.FileJournal(Path(sys.argv[1])).append(
+    journal.Entry(at=5, time="", run="5", fence=5, verb="deploy", actor="bob", phase="intent")
+)
+"""
+
+
+def test_no_line_comes_between_a_writers_look_and_its_write(tmp_path: Path) -> None:
+    """A run frozen there is waited for, and named; its line then stands before that of the newer run, never behind."""
+    journal = FileJournal(tmp_path / "journal.jsonl")
+    with subprocess.Popen([sys.executable, "-c", LATE, str(journal.path)], stdout=subprocess.PIPE) as late:
+        try:
+            assert late.stdout
+            assert late.stdout.readline() == b"compared\n"
+            until(lambda: psutil.Process(late.pid).status() == psutil.STATUS_STOPPED, "it is frozen")
+            with pytest.raises(NeedsPerson, match=f"is inside a write of {journal.path}.*fuser {journal.path}"):
+                journal.append(entry(7))
+            assert list(journal.read()) == []
+            late.send_signal(signal.SIGCONT)
+            assert late.wait(20) == 0
+        finally:
+            late.kill()
+    journal.append(entry(7))
+    with pytest.raises(Fenced, match="run 6 lost its lock"):
+        journal.append(entry(6))
+    assert [each.fence for each in journal.read()] == [5, 7]
 
 
 def test_a_journal_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
