@@ -6,7 +6,7 @@ import os
 import secrets
 
 from scripts.release.carry import look
-from scripts.release.errors import Refused
+from scripts.release.errors import Refused, ReleaseError
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Entry, Holder
 from scripts.release.memory import BACK, Open
@@ -55,7 +55,8 @@ def unlock(platform: Platform, caller: Caller, *, force: bool) -> str:
     """Take the lock from a run that will not give it back, and say what comes next.
 
     Whatever that run still writes is refused by its fencing number. Raises Refused without `force` or a reason, or
-    when nobody holds the lock; NeedsPerson where the platform cannot take it away.
+    when nobody holds the lock; NeedsPerson where the platform cannot take it away; Locked where it was taken away and
+    another run was faster to take it than this one to write that down.
     """
     holder = platform.holder()
     if holder is None:
@@ -67,15 +68,24 @@ def unlock(platform: Platform, caller: Caller, *, force: bool) -> str:
             "unlock --force --reason WHY` takes the lock from it, and whatever it still writes is refused"
         )
     platform.unlock()
-    run_id = secrets.token_hex(4)
-    at = platform.now()
+    words = f"the lock was taken from run {holder.run} ({holder.verb} by {holder.actor})"
+    try:
+        _written_down(platform, caller, holder, words)
+    except ReleaseError as exc:
+        raise type(exc)(f"{words}, and that is not in the journal: {exc}") from exc
+    try:
+        return f"{words}. {next_command(look(platform))}"
+    except ReleaseError as exc:
+        return f"{words}. Where things stand cannot be seen: {exc}"
+
+
+def _written_down(platform: Platform, caller: Caller, holder: Holder, words: str) -> None:
+    run_id, at = secrets.token_hex(4), platform.now()
     with platform.lock(Holder(caller.actor, run_id, "unlock", utc(at), os.getpid())) as fence:
         begun = Entry(at, utc(at), run_id, fence, "unlock", caller.actor, "begin", caller.reason, version=holder.run)
         platform.journal.append(begun)
-        words = f"the lock was taken from run {holder.run} ({holder.verb} by {holder.actor})"
         ended = Entry(at, utc(at), run_id, fence, "unlock", caller.actor, "end", outcome="done", words=words)
         platform.journal.append(ended)
-    return f"{words}. {next_command(look(platform))}"
 
 
 def _unfinished(now: Situation) -> Open:

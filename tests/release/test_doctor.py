@@ -221,6 +221,12 @@ def test_a_lock_held_for_longer_than_any_plan_takes_is_found(twin: Twin, file: R
     assert found(twin, file) == {}
 
 
+def test_a_contract_step_is_as_long_as_its_table(twin: Twin, file: ReleaseFile) -> None:
+    """It has no plan, so nobody knows how long it may take: its lock is not called stuck."""
+    twin.held = Holder("bob@desk", "r9", "contract", utc(twin.now() - 86400), os.getpid())
+    assert found(twin, file) == {}
+
+
 @pytest.mark.parametrize(
     ("story", "slot", "mend"),
     [

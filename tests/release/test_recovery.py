@@ -10,7 +10,7 @@ import pytest
 
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
-from scripts.release.errors import Awaiting, Fenced, NeedsPerson, Refused, Reverted
+from scripts.release.errors import Awaiting, Fenced, Locked, NeedsPerson, Refused, ReleaseError, Reverted
 from scripts.release.file import ReleaseFile, override_one
 from scripts.release.journal import Entry, Holder
 from scripts.release.memory import Role
@@ -256,6 +256,39 @@ def test_a_lock_is_taken_away_only_by_force_and_with_a_reason(twin: Twin) -> Non
             engine.unlock(twin, caller, force=force)
     assert engine.unlock(twin, BOB, force=True).startswith("the lock was taken from run r1 (deploy by ann@laptop)")
     assert twin.held is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "says"),
+    [(Locked, "cid@desk holds the release lock since"), (ReleaseError, "the disk is full")],
+    ids=["another run was faster", "nothing can be written"],
+)
+def test_a_lock_that_was_taken_away_and_not_written_down_is_said(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, ends: type[ReleaseError], says: str
+) -> None:
+    """Whoever asked must know that the first run is out, whatever comes between."""
+    twin.held = Holder("ann@laptop", "r1", "deploy", "2026-01-01T00:00:00.000Z", 42, fence=2)
+    take_away = twin.unlock
+
+    def faster() -> None:
+        take_away()
+        if ends is Locked:
+            twin.held = Holder("cid@desk", "r2", "rollback", "2026-01-01T00:00:00.000Z", 43, fence=4)
+
+    def full(entry: Entry) -> None:
+        raise ReleaseError("the disk is full")
+
+    monkeypatch.setattr(twin, "unlock", faster)
+    monkeypatch.setattr(twin.journal, "append", full)
+    with pytest.raises(ends, match=rf"^the lock was taken from run r1 .*not in the journal: {says}") as caught:
+        engine.unlock(twin, BOB, force=True)
+    assert type(caught.value) is ends
+
+
+def test_a_lock_is_taken_away_also_where_nothing_can_be_seen(twin: Twin) -> None:
+    twin.held = Holder("ann@laptop", "r1", "deploy", "2026-01-01T00:00:00.000Z", 42, fence=2)
+    twin.observe_error = "the edge is down"
+    assert engine.unlock(twin, BOB, force=True).endswith("Where things stand cannot be seen: the edge is down")
 
 
 def test_a_run_that_wakes_without_its_lock_changes_nothing(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
