@@ -27,6 +27,11 @@ def look(platform: Platform) -> Situation:
     return situation(platform.observe(), remember(platform.journal.read()))
 
 
+def look_within(run: Run) -> Situation:
+    """The same within a run, which on the way back has some patience."""
+    return situation(run.seen(), remember(run.platform.journal.read()))
+
+
 def carry_out(run: Run, steps: tuple[Step, ...], release: Release | None) -> None:
     """Every step in order; a gate that refuses turns the run back, a gate that cannot decide ends it where it is."""
     step = steps[0]
@@ -97,7 +102,7 @@ def _revert(run: Run, step: Step, why: str) -> None:
         run.note("failed", step, outcome="fail", words=why)
         run.tell(Event.GATE_FAILED, why, outcome="fail", slot=step.slot)
         run.verb = "revert"
-        now = situation(run.seen(), remember(run.platform.journal.read()))
+        now = look_within(run)
         run.event("refused", f"{run.version} refused by {step.kind}", why)
         had_users = now.observed.route.target.has_users(step.slot)
         if now.active.digest == run.release and now.phase is not Phase.BAKING and not now.beside.running:
@@ -106,7 +111,7 @@ def _revert(run: Run, step: Step, why: str) -> None:
         run.note("turn", plan=steps, words=why)
         for back in steps:
             _one(run, back, None)
-        now = situation(run.seen(), remember(run.platform.journal.read()))
+        now = look_within(run)
         stood = stands(now)
         run.tell(Event.REVERTED, why, outcome="reverted", slot=step.slot, target=str(now.observed.route.target))
     except (GateFailed, GateOpen, ReleaseError) as exc:

@@ -32,12 +32,12 @@ class Wanted(msgspec.Struct, frozen=True):
 def plan_deploy(now: Situation, wanted: Wanted, terms: Terms) -> tuple[Step, ...]:
     """From a release to all users. Raises Refused or NeedsPerson.
 
-    Empty when exactly this release has all users already.
+    Where exactly this release has all users already, no more than a look at it.
     """
     release, file = wanted.release, terms.file
     _refuse_deploy(now, wanted)
     if now.active.running and now.active.digest == release.digest:
-        return ()
+        return (_look(now),)
     slot = now.beside.name
     head = [Step(Kind.PREFLIGHT, slot, "the slots, the route and the schema range allow it")]
     if file.settings.schema.expand:
@@ -117,6 +117,12 @@ def _place(now: Situation, words: Sequence[Word]) -> tuple[Word | None, tuple[Wo
             behind = words[words.index(word) + 1 :] if word in words else [w for w in words if isinstance(w, int)]
             return word, tuple(behind)
     return None, tuple(words)
+
+
+def _look(now: Situation) -> Step:
+    live = now.active
+    words = f"{live.version} on {live.name} has all users already: probes on their route see it, and nothing changes"
+    return Step(Kind.VERIFY, live.name, words, target=now.observed.route.target)
 
 
 def _refuse_deploy(now: Situation, wanted: Wanted) -> None:

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from scripts.release.carry import carry_out, look, told
+from scripts.release.carry import carry_out, look_within, told
 from scripts.release.deadlines import due
-from scripts.release.errors import Refused, Undecided, Unusable
+from scripts.release.errors import NeedsPerson, Refused, Undecided, Unusable
 from scripts.release.file import ReleaseFile
 from scripts.release.gates.table import refuse_lacking
+from scripts.release.gates.verdict import GateFailed
 from scripts.release.journal import Holder
 from scripts.release.memory import BACK
 from scripts.release.notify import Event, Notifier, missing
@@ -22,8 +23,9 @@ from scripts.release.platform import Platform
 from scripts.release.run import CutOver, OnEvent, Run, utc
 from scripts.release.situation import Phase, Situation
 from scripts.release.slots import Release
-from scripts.release.status import stands
+from scripts.release.status import next_command, stands
 from scripts.release.step import Kind, Step
+from scripts.release.steps import see
 from scripts.release.supply import shortage
 
 OnPlan = Callable[[tuple[Step, ...]], object]
@@ -92,11 +94,12 @@ def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, plan
             now = _adopted(run)
             overdue = [] if name in BACK else _overdue(run, now)
             if overdue:
-                now = look(platform)
+                now = look_within(run)
             if overdue and name == "resume" and now.memory.open is None:  # what was killed was what is overdue
                 return Done(run_id, "; ".join(overdue))
             plan = planner(now, fence)
-            if not plan.steps:
+            if _changes_nothing(plan.steps):
+                _seen(run, now, plan.steps)
                 return Done(run_id, "; ".join(overdue) or f"nothing to do: {stands(now)}")
             refuse_lacking(file, plan.steps)
             if plan.verb not in BACK:
@@ -105,7 +108,25 @@ def carry(platform: Platform, file: ReleaseFile, caller: Caller, name: str, plan
             if not plan.forced:
                 _refuse_shortage(platform, plan.steps)
             _carry(run, now, plan)
-            return Done(run_id, stands(look(platform)), tuple(run.cut_overs), tuple(run.verdicts))
+            return Done(run_id, stands(look_within(run)), tuple(run.cut_overs), tuple(run.verdicts))
+
+
+def _changes_nothing(steps: tuple[Step, ...]) -> bool:
+    return all(step.kind is Kind.VERIFY for step in steps)
+
+
+def _seen(run: Run, now: Situation, steps: tuple[Step, ...]) -> None:
+    """Look only: nobody is brought back for what no run did, and what changes nothing is no history."""
+    run.token = now.observed.route.token
+    for step in steps:
+        run.on_step(step)
+        try:
+            see(run, step)
+        except GateFailed as exc:
+            raise NeedsPerson(
+                f"{stands(now)} by the route, and that is not what was seen: {exc}. Nothing was changed; "
+                f"`primetrade release doctor` looks for the cause. {next_command(now)}"
+            ) from exc
 
 
 @contextmanager
@@ -130,7 +151,7 @@ def _carry(run: Run, now: Situation, plan: Plan) -> None:
     if plan.approves:
         run.note("approve", name=plan.approves, words=run.reason)
     carry_out(run, plan.steps, plan.release)
-    now = look(run.platform)
+    now = look_within(run)
     target = now.observed.route.target
     run.note("end", outcome="done", words=stands(now), target=target)
     if run.verb in BACK:
@@ -149,7 +170,7 @@ def _overdue(run: Run, now: Situation) -> list[str]:
         run.id = f"{run_id}-{len(said) + 1}"
         _carry(run, now, Plan(found.steps, found.verb, words=found.why, forced=True, by_hand=False))
         said.append(found.why)
-        now = look(run.platform)
+        now = look_within(run)
     run.verb, run.id, run.begun = verb, run_id, False
     return said
 
@@ -164,14 +185,14 @@ def _subject(now: Situation, release: Release | None) -> tuple[str, str]:
 
 def _adopted(run: Run) -> Situation:
     """The situation; a routed slot that the journal knows nothing of is taken over as the active one."""
-    now = look(run.platform)
+    now = look_within(run)
     if now.memory.routed or now.phase is Phase.EMPTY:
         return now
     target, slot = now.observed.route.target, now.active
     step = Step(Kind.SHIFT, slot.name, "found as it is", target=target)
     words = f"{slot.version} on {slot.name}: {target}, found without a journal"
     run.note("adopt", step, words=words, spec=slot.spec)
-    return look(run.platform)
+    return look_within(run)
 
 
 def refuse_unable(platform: Platform, steps: tuple[Step, ...]) -> None:

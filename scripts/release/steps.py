@@ -13,15 +13,13 @@ from scripts.release.errors import ReleaseError
 from scripts.release.gates import table
 from scripts.release.gates.verdict import GateFailed
 from scripts.release.memory import BACK
+from scripts.release.probing import probed
 from scripts.release.route import SLOTS, Target, other
 from scripts.release.run import CutOver, Run
 from scripts.release.slots import Observed, Release, Request, Slot, Tally
 from scripts.release.step import Kind, Step
 
 POLL_S = 0.1
-PROBE_S = 0.002  # between probes of the users' route: a cut-over takes milliseconds
-STREAK = 5  # probes in a row that must agree
-LOOK_EVERY = 50  # probes: whether the slot is still there
 
 
 def act(run: Run, step: Step, release: Release | None) -> str:
@@ -154,46 +152,21 @@ def _verify(run: Run, step: Step) -> str:
     assert target is not None
     if target.mirror:
         return _copied(run, step)
-    probe, wanted = _probe(run, step), {step.slot if target.has_users(step.slot) else other(step.slot)}
-    begun, seen, streak, probes = run.platform.now(), 0.0, 0, 0
-    found: set[str] = set()
-    while streak < STREAK or not wanted <= found:
-        answer = run.platform.ask(probe)
-        probes += 1
-        good = answer.status == probe.expect and answer.slot in SLOTS and target.has_users(answer.slot)
-        if good and answer.slot in wanted and not wanted & found:
-            seen = run.platform.now()
-        found, streak = (found | {answer.slot}, streak + 1) if good else (set(), 0)
-        if probes % LOOK_EVERY == 0 and not run.observe().slots[step.slot].running:
-            raise GateFailed(f"{step.slot} is not running any more")
-        if run.platform.now() - begun > run.file.settings.timeouts.verify:
-            raise GateFailed(
-                f"probes of the users' route did not see {target} in {run.file.settings.timeouts.verify:g} s "
-                f"(timeouts.verify): the last of {probes} was answered with {answer.status} by "
-                f"{answer.slot or 'nobody'}"
-            )
-        run.platform.sleep(PROBE_S)
+    probes, first = probed(run, step)
     if target.has_users(step.slot) and run.verb not in BACK:
         _still_ready(run, step.slot)
     slot = (_speaking(run, step) if target.has_users(step.slot) else run.observe().slots)[step.slot]
-    run.cut_overs.append(CutOver(target.weights, run.written, seen or run.platform.now()))
+    run.cut_overs.append(CutOver(target.weights, run.written, first))
     share = "its audience" if target.first == step.slot and not target.weights.of(step.slot) else None
     share = share or f"{target.weights.of(step.slot)} %"
     run.event(_kind(run, step), f"{slot.version} → {share}", str(target), run.written)
     return f"seen by {probes} probes, {(run.cut_overs[-1].seen - run.written) * 1000:.0f} ms after the write"
 
 
-def _probe(run: Run, step: Step) -> Request:
-    """As one of the audience where only that has come, otherwise as anybody."""
-    path = run.file.settings.artefact.probes.traffic
-    target = step.target
-    assert target is not None
-    if target.first != step.slot or target.weights.of(step.slot):
-        return Request(path=path)
-    if target.audience.headers:
-        return Request(path=path, headers=dict([next(iter(target.audience.headers.items()))]))
-    name, value = next(iter(target.audience.cookies.items()))
-    return Request(path=path, headers={"cookie": f"{name}={value}"})
+def see(run: Run, step: Step) -> None:
+    """A target that needs no change: probes see it, and its slot says its version. Raises GateFailed."""
+    probed(run, step)
+    _speaking(run, step)
 
 
 def _copied(run: Run, step: Step) -> str:

@@ -120,10 +120,15 @@ def test_the_answer_of_a_person_has_a_limit_and_no_length(twin: Twin, file: Rele
     assert [line for line in lines if ", plus 1 approval" in line]
 
 
-def test_a_release_that_is_live_already_needs_nothing(twin: Twin, file: ReleaseFile) -> None:
+def test_a_release_that_is_live_already_is_only_looked_at(twin: Twin, file: ReleaseFile) -> None:
     found = cost(engine.look(twin), engine.preview_plan(twin, file, "1.0.0", Options()), 1000, file, twin.now())
-    assert (found.steps, found.seconds, found.shortage) == ((), 0, "")
-    assert list(plan_lines(found)) == ["nothing to do: exactly this release has all users"]
+    assert ([each.step.kind for each in found.steps], found.seconds, found.shortage) == (["verify"], 0, "")
+    lines = list(plan_lines(found))
+    assert "1.0.0 on blue has all users already: probes on their route see it, and nothing changes" in lines[0]
+    assert lines[1:] == [
+        "about 0 s at 1,000 users' requests per second",
+        "no capacity beside the slot with the users",
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (95, "95 s"), (1800, "30 min"), (86400, "24 h")])

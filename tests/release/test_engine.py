@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from scripts.release.journal import Holder
 from scripts.release.memory import Role
 from scripts.release.route import Target, Weights
 from scripts.release.situation import Phase
-from scripts.release.slots import Range
+from scripts.release.slots import Observed, Range
 from scripts.release.status import status
 from scripts.release.twin import Behaviour, Twin
 
@@ -185,6 +186,30 @@ def test_a_platform_that_cannot_be_seen_for_a_moment_does_not_stop_a_revert(twin
     with pytest.raises(Reverted, match="its users were brought back"):
         engine.deploy(twin, file, "1.1.0", in_the_revert(twin, blip))
     assert Weights(100, 0) == twin.current.weights
+
+
+def test_a_rollback_in_which_any_one_look_fails_is_done_all_the_same(
+    twin: Twin, file: ReleaseFile, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first, the last, and each between: a slow answer at three in the morning is no reason to stop."""
+    see, left = twin.observe, 0
+
+    def blink() -> Observed:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise ReleaseError("no answer within 2 s")
+        return see()
+
+    monkeypatch.setattr(twin, "observe", blink)
+    for number in itertools.count(1):
+        left = 0
+        engine.deploy(twin, file, "1.1.0", caller)
+        left = number
+        assert engine.rollback(twin, file, caller).words == "1.0.0 on blue has all users; 1.1.0 on green is rejected"
+        if left > 0:  # there was no such look any more
+            break
+    assert number > 5
 
 
 def test_a_revert_that_cannot_go_on_asks_a_person_and_says_why_there_was_one(twin: Twin, file: ReleaseFile) -> None:
@@ -470,6 +495,37 @@ def test_the_live_version_again_is_nothing_to_do(twin: Twin, file: ReleaseFile, 
     assert twin.calls == []
     engine.deploy(twin, file, "1.0.0", caller, Options(env={"NEW": "1"}))
     assert Weights(0, 100) == twin.current.weights
+
+
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        (Behaviour(broken=("/health",)), "the last of .* was answered with 500 by blue"),
+        (Behaviour(says="0.9.0"), "blue was started as 1.0.0, but says it is 0.9.0"),
+        (Behaviour(mute=True), "blue was started as 1.0.0, but says it is nothing"),
+    ],
+)
+def test_the_live_version_again_is_done_only_where_probes_see_it(
+    twin: Twin, file: ReleaseFile, caller: Caller, does: Behaviour, says: str
+) -> None:
+    """Nobody is brought back for it, and the journal tells of no run: nothing was changed."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    engine.rollback(twin, file, caller)
+    before = list(twin.journal.entries)
+    twin.calls.clear()
+    twin.behaviours["1.0.0"] = does
+    with pytest.raises(
+        NeedsPerson, match=rf"1\.0\.0 on blue has all users.* by the route, and.*{says}.*Nothing.*release doctor"
+    ):
+        engine.deploy(twin, file, "1.0.0", caller)
+    assert (twin.calls, before) == ([], twin.journal.entries)
+
+
+def test_the_live_version_again_is_looked_at(twin: Twin, file: ReleaseFile) -> None:
+    """Who waits for it is told which step that is."""
+    steps: list[str] = []
+    engine.deploy(twin, file, "1.0.0", Caller("ann", on_step=lambda step: steps.append(step.kind)))
+    assert (steps, twin.asked >= 5) == (["verify"], True)
 
 
 def test_expand_is_refused_where_it_would_break_the_live_build(twin: Twin, file: ReleaseFile, caller: Caller) -> None:

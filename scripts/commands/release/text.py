@@ -25,9 +25,6 @@ def span(seconds: float) -> str:
 
 def plan_lines(cost: Cost) -> Iterator[str]:
     """A plan: its steps in order, and what it costs."""
-    if not cost.steps:
-        yield "nothing to do: exactly this release has all users"
-        return
     if cost.overdue:
         yield f"first  {cost.overdue}"
     for number, priced in enumerate(cost.steps, start=1):
