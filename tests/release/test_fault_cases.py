@@ -16,7 +16,8 @@ import pytest
 
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
-from scripts.local.state import read_state
+from scripts.local.errors import ProbeError
+from scripts.local.state import State, read_state
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
 from scripts.release.errors import NeedsPerson, Refused, ReleaseError, Reverted
@@ -92,6 +93,25 @@ def test_a_route_that_was_written_and_not_confirmed_is_gone_on_with(
     engine.resume(local, processes_file, CALLER)
     now = engine.look(local)
     assert (now.active.version, now.role, now.memory.open) == ("1.1.0", Role.WARM, None)
+
+
+def test_a_rollback_whose_write_envoy_confirms_late_ends_as_one(
+    local: Local, processes_file: ReleaseFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One slow answer of its admin port is no reason to leave the old slot undrained and the run open."""
+    engine.deploy(local, processes_file, "1.1.0", CALLER, PREVIEW)
+    engine.shift(local, processes_file, 100, CALLER)
+    ask, slow = envoy.applied, [ProbeError("no answer within 2 s")] * 2
+
+    def answer(state: State) -> Routes | None:
+        if slow:
+            raise slow.pop()
+        return ask(state)
+
+    with monkeypatch.context() as patch, keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        patch.setattr(envoy, "applied", answer)
+        assert engine.rollback(local, processes_file, CALLER).words.startswith("1.0.0 on blue has all users")
+    assert (failed(seen), slow, engine.look(local).memory.open) == ([], [], None)
 
 
 def test_a_release_whose_program_is_not_there_touches_no_user_and_can_be_given_up(
