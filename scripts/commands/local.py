@@ -45,9 +45,10 @@ def up(home: Path | None, port: int | None, as_json: bool) -> None:
     Example: primetrade local up --port 8080
     """
     from scripts.local import system  # noqa: PLC0415  # `--help` stays fast
+    from scripts.release.local_shown import known  # noqa: PLC0415  # as above
 
     where = local_home(home)
-    system.up(where, progress(as_json), port=port)
+    system.up(where, progress(as_json), port=port, remembered=known)
     if as_json:
         _print_json(where)
 

@@ -30,6 +30,7 @@ NAME = "envoy"
 STOP_GRACE_S = 5.0
 _READY_S = 30.0
 _ADMIN_TIMEOUT_S = 2.0
+_NOT_OURS = (msgspec.DecodeError, AttributeError, LookupError, TypeError, ValueError)  # of a document of another shape
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 
 Stats = dict[str, dict[str, int]]  # slot → class of status → answers
@@ -63,34 +64,41 @@ def wait(process: Process, state: State, report: Report) -> None:
     wait_ready(process, missing, _READY_S, report)
 
 
+def routes_path(home: Path) -> Path:
+    """The file that Envoy watches for its routes."""
+    return home / NAME / "rds" / "routes.json"
+
+
 def write_routes(home: Path, routes: Routes) -> Routes:
     """Put new routes in force: they are live a few milliseconds later. Returns them with the version stamped."""
     stamped = msgspec.structs.replace(routes, version=_version())
-    replace_file(_routes_path(home), _encode(routes_file(stamped, read_state(home).route_key)))
+    replace_file(routes_path(home), _encode(routes_file(stamped, read_state(home).route_key)))
     return stamped
 
 
 def read_routes(home: Path) -> Routes | None:
-    """The routes last written; None before the first write. Raises LocalError when the file is not ours."""
-    path = _routes_path(home)
+    """The routes last written; None where there is no file. Raises LocalError when the file is not ours."""
+    path = routes_path(home)
     try:
         document = msgspec.json.decode(path.read_bytes())
         return parse_routes(document["version_info"], document["resources"][0])
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, LookupError, TypeError, ValueError) as exc:
-        raise LocalError(
-            f"{path}: not a route file of ours ({exc!r}); `primetrade local down`, delete it, `up`"
-        ) from exc
+    except _NOT_OURS as exc:
+        raise LocalError(f"{path} is not a route file of ours ({exc!r})") from exc
 
 
 def applied(state: State) -> Routes | None:
-    """The routes Envoy itself serves now; None while it has none. Raises ProbeError when Envoy does not answer."""
+    """The routes Envoy itself serves now; None while it has none.
+
+    Raises ProbeError when Envoy does not answer, LocalError when what it serves is not ours.
+    """
     _, body = _admin(state, "/config_dump?resource=dynamic_route_configs")
-    configs = msgspec.json.decode(body).get("configs", [])
-    if not configs:
-        return None
-    return parse_routes(configs[0]["version_info"], configs[0]["route_config"])
+    try:
+        configs = msgspec.json.decode(body).get("configs", [])
+        return parse_routes(configs[0]["version_info"], configs[0]["route_config"]) if configs else None
+    except _NOT_OURS as exc:
+        raise LocalError(f"Envoy serves a route that is not ours ({exc!r})") from exc
 
 
 def write_endpoints(home: Path, slot: str, endpoints: Sequence[Endpoint]) -> None:
@@ -105,8 +113,8 @@ def read_endpoints(home: Path, slot: str) -> tuple[Endpoint, ...]:
         return parse_endpoints(msgspec.json.decode(path.read_bytes()))
     except FileNotFoundError:
         return ()
-    except (msgspec.DecodeError, LookupError, TypeError) as exc:
-        raise LocalError(f"{path}: not a file of ours ({exc!r}); `primetrade local down`, delete it, `up`") from exc
+    except _NOT_OURS as exc:
+        raise LocalError(f"{path} is not a file of ours ({exc!r}); `primetrade local up` writes it anew") from exc
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -176,10 +184,6 @@ def _classes(counts: dict[str, int], prefix: str) -> dict[str, int]:
 
 def _admin(state: State, path: str) -> tuple[int, bytes]:
     return exchange(state.envoy_admin_port, path, _ADMIN_TIMEOUT_S)
-
-
-def _routes_path(home: Path) -> Path:
-    return home / NAME / "rds" / "routes.json"
 
 
 def _encode(document: Json) -> bytes:

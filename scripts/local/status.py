@@ -8,7 +8,7 @@ import msgspec
 
 from scripts.local import envoy, postgres, valkey
 from scripts.local.envoy_config import SLOTS, Routes
-from scripts.local.errors import NotUpError, ProbeError
+from scripts.local.errors import LocalError, NotUpError
 from scripts.local.processes import alive
 from scripts.local.slots import Replica, read_slot
 from scripts.local.state import read_state
@@ -59,7 +59,7 @@ def status(home: Path) -> Status:
             parts += [_part(slot.spec.version, replica) for replica in slot.replicas]
     try:
         routes = envoy.applied(state)
-    except ProbeError:
+    except LocalError:
         routes = None
     running = bool(parts) and all(part.running for part in parts)
     return Status(str(home), running, state.edge_url, routes, tuple(parts))

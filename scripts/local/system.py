@@ -16,6 +16,7 @@ import msgspec
 from scripts.local import envoy, postgres, schema, slots, valkey
 from scripts.local.envoy_config import SLOTS, Routes
 from scripts.local.errors import LocalError, NotUpError, PortTakenError, ProbeError, SettingsError
+from scripts.local.kept import Remembered, keep_route
 from scripts.local.ports import free_port, holder, is_free
 from scripts.local.processes import Process, Report, alive, marked, marked_names, stop, stop_all, wait_ready
 from scripts.local.slots import Replica, SlotSpec, read_slot, scale_slot, slot_of, start_slot
@@ -38,17 +39,24 @@ _STOPPING: dict[str, tuple[float, signal.Signals]] = {
 Migrate = Callable[[str, Report], object]
 
 
-def up(
-    home: Path, report: Report, *, first: SlotSpec = FIRST, migrate: Migrate = schema.migrate, port: int | None = None
+def up(  # noqa: PLR0913  # all but two named at the call
+    home: Path,
+    report: Report,
+    *,
+    first: SlotSpec = FIRST,
+    migrate: Migrate = schema.migrate,
+    port: int | None = None,
+    remembered: Remembered = lambda home: None,
 ) -> State:
     """Start what does not run: servers, edge, and the slots as they last were (`first` in blue when none was).
 
     The schema is brought up to date before the first release; from then on releases lead it. `port` fixes the edge's
-    port. Raises LocalError; what was started stays up, and the next `up` goes on from there.
+    port; `remembered` knows the route where neither its file nor Envoy does. Raises LocalError; what was started stays
+    up, and the next `up` goes on from there.
     """
     home = home.resolve()
     with _plainly(home, "up"), lock(home):
-        return _up(home, report, first, migrate, port)
+        return _up(_settle(home, port), report, first, migrate, remembered)
 
 
 @contextmanager
@@ -66,12 +74,11 @@ def _plainly(home: Path, verb: str) -> Iterator[None]:
         raise LocalError(f"cannot work under {home}: {exc}; choose another place with --home") from exc
 
 
-def _up(home: Path, report: Report, first: SlotSpec, migrate: Migrate, port: int | None) -> State:
-    state = _settle(home, port)
+def _up(state: State, report: Report, first: SlotSpec, migrate: Migrate, remembered: Remembered) -> State:
+    home = Path(state.home)
     state, database = _ensure(state, postgres.NAME, report)
     state, cache = _ensure(state, valkey.NAME, report)
-    if envoy.read_routes(home) is None:
-        envoy.write_routes(home, Routes(blue=100, green=0))
+    keep_route(home, state, remembered, report)
     for name in SLOTS:
         slot = read_slot(home, name)
         envoy.write_endpoints(home, name, slot.endpoints if slot else [])

@@ -71,7 +71,7 @@ Check = Callable[[Seen], Iterator[Drift]]
 
 def _route(seen: Seen) -> Iterator[Drift]:
     now = seen.now
-    if now.drift:
+    if now.drift and not now.observed.route.lost:  # that only the platform can name
         what = f"it says {now.observed.route.target}, the last run wrote {now.memory.routed[-1]}: edited by hand"
         yield Drift("route", what, "`primetrade release abort` puts all users back on the active slot")
 

@@ -19,9 +19,10 @@ from scripts.release.errors import Fenced, Refused, ReleaseError, RouteMoved, Un
 from scripts.release.expand import expand
 from scripts.release.file import ReleaseFile
 from scripts.release.histogram import READS, slow_answers
-from scripts.release.journal import FileJournal, Holder
+from scripts.release.journal import Holder
 from scripts.release.local_findings import findings
-from scripts.release.local_route import route_of, routes_of, token_of
+from scripts.release.local_route import routes_of, token_of
+from scripts.release.local_shown import journal_at, shown
 from scripts.release.memory import remember
 from scripts.release.route import SLOTS, Route, Target
 from scripts.release.slots import Answer, Finding, Load, Observed, Release, Request, Sample, Tally
@@ -60,7 +61,7 @@ class Local:
         self.home = home
         self.probes = file.settings.artefact.probes
         self.latency_ms = file.latency_ms
-        self.journal = FileJournal(home / "release" / "journal.jsonl")
+        self.journal = journal_at(home)
 
     @contextmanager
     def lock(self, holder: Holder) -> Iterator[int]:
@@ -197,10 +198,7 @@ class Local:
             yield
 
     def _route(self) -> Route:
-        found = envoy.read_routes(self.home)
-        if found is None:
-            raise ReleaseError("there is no route yet: `primetrade local up` writes the first one")
-        return route_of(found)
+        return shown(self.home, self.state)
 
     def _routed(self) -> int:
         """The number of the run that wrote the route, where that can be seen."""

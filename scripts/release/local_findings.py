@@ -12,6 +12,7 @@ import psutil
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
 from scripts.local.errors import LocalError, ProbeError
+from scripts.local.kept import SETTLE_S
 from scripts.local.processes import MARK, alive, marked
 from scripts.local.state import State
 from scripts.release import local_slots
@@ -22,7 +23,6 @@ from scripts.release.route import SLOTS
 from scripts.release.slots import Finding
 
 UP = "primetrade local up"
-SETTLE_S = 1.0  # for Envoy to take over what somebody may just have written
 _POLL_S = 0.05
 
 
@@ -92,17 +92,16 @@ def _healthy(state: State, name: str, port: int) -> bool:
 
 def _route(home: Path, state: State) -> Iterator[Finding]:
     """What the file asks for and what Envoy serves."""
+    asked, what = None, ""
+    try:
+        asked = envoy.read_routes(home)
+    except LocalError as exc:
+        what = f"{exc}; Envoy goes on with the last route that it could read"
     deadline = time.monotonic() + SETTLE_S
     try:
-        while (asked := envoy.read_routes(home)) != (served := envoy.applied(state)):
-            if time.monotonic() > deadline:
-                yield Finding(
-                    f"the route file asks for {_words(asked)}, and Envoy serves {_words(served)}; its log, "
-                    f"{home / 'log' / envoy.NAME}.log, may say why",
-                    "primetrade release abort",
-                )
-                return
+        while (served := envoy.applied(state)) != asked and time.monotonic() < deadline:
             time.sleep(_POLL_S)
+            asked = asked and envoy.read_routes(home)
     except ProbeError as exc:
         process = state.processes.get(envoy.NAME)
         hangs = process is not None and alive(process)
@@ -111,7 +110,15 @@ def _route(home: Path, state: State) -> Iterator[Finding]:
             f"kill -9 {process.pid}; {UP}" if process and hangs else UP,
         )
     except LocalError as exc:
-        yield Finding(str(exc), "primetrade local down")
+        what = what or str(exc)
+    else:
+        if asked != served:
+            what = what or (
+                f"the route file asks for {_words(asked)}, and Envoy serves {_words(served)}; its log, "
+                f"{home / 'log' / envoy.NAME}.log, may say why"
+            )
+    if what:
+        yield Finding(what, UP)
 
 
 def _words(routes: Routes | None) -> str:

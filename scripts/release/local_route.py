@@ -8,6 +8,7 @@ import msgspec
 
 from scripts.local.envoy_config import Routes
 from scripts.release.errors import Unusable
+from scripts.release.memory import Memory
 from scripts.release.route import Audience, Route, Target, Weights
 
 
@@ -39,6 +40,11 @@ def route_of(routes: Routes) -> Route:
         sticky=routes.sticky,
     )
     return Route(target, token_of(routes), routes.note.get("run", ""), int(fence) if fence.isdigit() else 0)
+
+
+def remembered(memory: Memory) -> Routes | None:
+    """The route as the journal last saw it. No run is named: a write that was begun may not have come to be."""
+    return routes_of(memory.routed[0], "", memory.fence) if memory.routed else None
 
 
 def token_of(routes: Routes) -> str:

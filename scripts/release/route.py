@@ -98,6 +98,7 @@ class Route(msgspec.Struct, frozen=True):
     token: str  # changes with every write, whoever writes: the precondition of the next write
     run: str = ""  # the run that wrote it; "" when no run did
     fence: int = 0
+    lost: str = ""  # why what was written cannot be read, and what mends it; `target` is then what is served
 
     @property
     def weights(self) -> Weights:

@@ -54,6 +54,11 @@ def situation(observed: Observed, memory: Memory) -> Situation:
             f"the route says {target}, but the last run wrote {memory.routed[-1]}: somebody edited it by hand. "
             "`primetrade release abort` puts all users back on the active slot"
         )
+    if lost := observed.route.lost:
+        drift = (
+            f"{lost}; until then it is taken to say {target}. `primetrade release abort` writes one with all users on "
+            "the active slot"
+        )
     memory = settle(memory, target)
     heavier = max(SLOTS, key=weights.of)
     name = weights.sole or memory.active or heavier

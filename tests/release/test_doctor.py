@@ -142,6 +142,15 @@ def test_a_warm_slot_whose_time_is_over_is_found_and_reap_stops_it(twin: Twin, f
     assert "blue" not in twin.slots
 
 
+def test_a_route_that_cannot_be_read_is_the_platforms_to_tell(twin: Twin, file: ReleaseFile) -> None:
+    """It knows which file that is and what writes it anew; nothing was edited that anybody could compare."""
+    in_preview(twin, file)
+    twin.current = msgspec.structs.replace(twin.current, lost="the file is gone")
+    assert found(twin, file) == {}
+    twin.journal.entries.clear()
+    assert set(found(twin, file)) == {"journal"}
+
+
 def test_a_missing_journal_is_found_and_reap_adopts_what_is_there(twin: Twin, file: ReleaseFile) -> None:
     released(twin, file)
     twin.journal.entries.clear()

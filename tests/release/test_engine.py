@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
 
 from scripts.release import engine
@@ -542,6 +543,20 @@ def test_the_second_actor_is_told_who_is_first(twin: Twin, file: ReleaseFile, ca
     ):
         engine.deploy(twin, file, "1.1.0", caller)
     assert twin.calls == []
+
+
+def test_a_route_that_cannot_be_read_stops_a_release_and_no_way_back(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """What the router serves counts meanwhile; the way back writes the route anew."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    for verb, live in ((engine.abort, "green"), (engine.rollback, "blue")):
+        twin.current = msgspec.structs.replace(twin.current, lost="the file is gone; `up` writes it anew")
+        with pytest.raises(NeedsPerson, match=r"^the file is gone; `up` writes it anew; .*green 100 %.*release abort"):
+            engine.deploy(twin, file, "1.2.0", caller)
+        verb(twin, file, caller)
+        assert (twin.current.target, twin.current.lost) == (Target.all_on(live), "")
+        assert engine.look(twin).drift == ""
 
 
 def test_a_route_edited_by_hand_stops_a_release(twin: Twin, file: ReleaseFile, caller: Caller) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +18,10 @@ import pytest
 
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
-from scripts.local.errors import ProbeError
-from scripts.local.state import State, read_state
+from scripts.local.errors import LocalError, ProbeError
+from scripts.local.state import State, read_state, replace_file
 from scripts.release import engine
-from scripts.release.engine import Caller, Options
+from scripts.release.engine import Caller, Done, Options
 from scripts.release.errors import NeedsPerson, Refused, ReleaseError, Reverted
 from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.local import Local
@@ -179,6 +181,70 @@ def test_weights_changed_by_hand_under_a_release_are_left_alone_and_mended_by_ab
     assert failed(seen) == []
     now = engine.look(local)
     assert (now.observed.route.target, now.drift) == (Target.all_on("blue"), "")
+
+
+def spoil(local: Local, how: str) -> None:
+    """By hand: nothing that can be read, nothing at all, or what Envoy takes and nobody else understands."""
+    path = envoy.routes_path(local.home)
+    if how == "gone":
+        path.unlink()
+        return
+    document = json.loads(path.read_text())
+    [users] = [way for way in document["resources"][0]["virtual_hosts"][0]["routes"] if way["name"] == "users"]
+    users["route"]["weighted_clusters"]["clusters"] = [
+        {**each, "weight": each["weight"] // 2} for each in users["route"]["weighted_clusters"]["clusters"]
+    ]
+    document["version_info"] = "by hand"
+    replace_file(path, b"garbage" if how == "garbage" else json.dumps(document).encode())
+    if how == "halved":
+        until(lambda: "not ours" in str(error_of(lambda: envoy.applied(local.state))), "Envoy takes it")
+
+
+def error_of(does: Callable[[], object]) -> LocalError | None:
+    try:
+        does()
+    except LocalError as exc:
+        return exc
+    return None
+
+
+@pytest.mark.parametrize("how", ["garbage", "gone", "halved"])
+@pytest.mark.parametrize(("verb", "live"), [(engine.rollback, "blue"), (engine.abort, "green")], ids=["back", "stay"])
+def test_a_route_file_spoilt_by_hand_closes_no_way_back(
+    local: Local, processes_file: ReleaseFile, how: str, verb: Callable[..., Done], live: str
+) -> None:
+    """Users go on with what the router has; only what would go forward waits for a person."""
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        engine.deploy(local, processes_file, "1.1.0", CALLER)
+        spoil(local, how)
+        now = engine.look(local)
+        assert (now.observed.route.target, now.active.name) == (Target.all_on("green"), "green")
+        assert "`primetrade local up` writes it anew" in now.drift
+        mark = len(seen)
+        with pytest.raises(NeedsPerson, match="primetrade release abort"):
+            engine.deploy(local, processes_file, "1.2.0", CALLER)
+        assert {each.slot for each in seen[mark:]} <= {"green"}
+        verb(local, processes_file, CALLER)
+        mark = len(seen)
+        until(lambda: len(seen) > mark + 20, "users go on")
+    assert failed(seen) == []
+    assert {each.slot for each in seen[mark + 4 :]} == {live}  # what each client had begun meanwhile is left out
+    now = engine.look(local)
+    assert (now.observed.route.target, now.drift, now.memory.open) == (Target.all_on(live), "", None)
+
+
+def test_a_route_file_spoilt_under_a_release_is_written_over_by_its_next_step(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    def spoils(at: float, kind: str, label: str, detail: str) -> None:
+        if kind == "shift":
+            spoil(local, "garbage")
+
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        engine.deploy(local, processes_file, "1.1.0", Caller("ann", on_event=spoils))
+    assert failed(seen) == []
+    now = engine.look(local)
+    assert (now.observed.route.target, now.drift) == (Target.all_on("green"), "")
 
 
 def test_a_journal_that_was_deleted_costs_the_memory_and_no_request(local: Local, processes_file: ReleaseFile) -> None:

@@ -19,6 +19,7 @@ from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
 from scripts.release.local import Local
 from scripts.release.local_findings import UP
+from scripts.release.route import Weights
 from tests.local.traffic import until
 
 
@@ -84,26 +85,42 @@ def test_a_ready_slot_that_envoy_does_not_know_is_named(local: Local, processes_
     assert mended(local, processes_file) == []
 
 
-def test_a_route_that_envoy_refuses_is_named(local: Local) -> None:
-    """The file asks for one thing and users get another."""
-    path = local.home / "envoy" / "rds" / "routes.json"
+def test_a_route_that_envoy_refuses_is_named(local: Local, processes_file: ReleaseFile) -> None:
+    """The file asks for one thing and users get another, which is what is kept."""
+    envoy.write_routes(local.home, Routes(blue=60, green=40))
+    path = envoy.routes_path(local.home)
+    until(lambda: envoy.applied(local.state) == envoy.read_routes(local.home), "Envoy serves the file")
     document = json.loads(path.read_text())
     document["resources"][0]["virtual_hosts"][0]["routes"][-1]["route"]["colour"] = "red"
     document["version_info"] = "7"
     replace_file(path, json.dumps(document).encode())
     [(what, mend)] = found(local)
-    assert "the route file asks for blue 100 %, green 0 % (version 7), and Envoy serves blue 100 %, green 0 %" in what
-    assert mend == "primetrade release abort"
-    written = envoy.write_routes(local.home, Routes(blue=100, green=0))
-    until(lambda: envoy.applied(local.state) == written, "Envoy serves the new file")
-    assert found(local) == []
+    assert "the route file asks for blue 60 %, green 40 % (version 7), and Envoy serves blue 60 %, green 40 %" in what
+    assert mend == UP
+    assert mended(local, processes_file) == []
+    assert local.observe().route.weights == Weights(60, 40)
 
 
-def test_a_route_file_that_is_none_is_named(local: Local) -> None:
-    replace_file(local.home / "envoy" / "rds" / "routes.json", b"{}")
+@pytest.mark.parametrize("content", [b"{}", b"", b"[1]", b"garbage", None], ids=repr)
+def test_a_route_file_that_is_none_is_named(local: Local, processes_file: ReleaseFile, content: bytes | None) -> None:
+    """Users go on as before, what they have can be read all the same, and the file is written anew as they have it."""
+    envoy.write_routes(local.home, Routes(blue=60, green=40))
+    path = envoy.routes_path(local.home)
+    until(lambda: envoy.applied(local.state) == envoy.read_routes(local.home), "Envoy serves the file")
+    before = local.observe().route
+    if content is None:
+        path.unlink()
+    else:
+        replace_file(path, content)
+    seen = local.observe().route
+    assert (seen.target, seen.token) == (before.target, before.token)
+    assert f"{path} is " in seen.lost
+    assert "`primetrade local up` writes it anew" in seen.lost
     [(what, mend)] = found(local)
-    assert "not a route file of ours" in what
-    assert mend == "primetrade local down"
+    assert "is not a route file of ours" in what or "the route file asks for nothing" in what
+    assert mend == UP
+    assert mended(local, processes_file) == []
+    assert (local.observe().route.target, local.observe().route.lost) == (before.target, "")
 
 
 def test_an_envoy_that_is_gone_is_named(local: Local, processes_file: ReleaseFile) -> None:

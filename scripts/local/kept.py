@@ -1,0 +1,65 @@
+"""The route that `up` goes on with: never a guess where users may be on the other slot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from scripts.local import envoy
+from scripts.local.envoy_config import SLOTS, Routes
+from scripts.local.errors import LocalError
+from scripts.local.processes import Report
+from scripts.local.slots import read_slot
+from scripts.local.state import State
+
+SETTLE_S = 1.0  # for Envoy to take over what somebody may just have written
+_POLL_S = 0.05
+
+Remembered = Callable[[Path], Routes | None]  # what a home's releases know of its route
+
+
+def keep_route(home: Path, state: State, remembered: Remembered, report: Report) -> None:
+    """See to it that the route file says what users have.
+
+    One that is gone, spoilt, or refused by Envoy is written anew: as Envoy serves it, or as the journal remembers it,
+    or for the only slot there is; with no slot there is the first route. Raises LocalError where nothing says whom
+    the users belong to.
+    """
+    try:
+        written = envoy.read_routes(home)
+        lost = f"Envoy does not take {envoy.routes_path(home)}" if written else f"{envoy.routes_path(home)} is gone"
+    except LocalError as exc:
+        written, lost = None, str(exc)
+    served = _served(state, written)
+    if written and served in (None, written):
+        return
+    known = [slot for name in SLOTS if (slot := read_slot(home, name))]
+    if not known:
+        envoy.write_routes(home, Routes(blue=100, green=0))
+        return
+    if served:
+        found, how = served, "as Envoy serves it"
+    elif past := remembered(home):
+        found, how = past, "as the journal of releases has it"
+    elif len(known) == 1:
+        blue = 100 if known[0].name == "blue" else 0
+        found, how = Routes(blue, 100 - blue), f"for {known[0].name}, the only slot there is"
+    else:
+        both = " or ".join(f"{slot.name} ({slot.spec.version})" for slot in known)
+        raise LocalError(
+            f"{lost}; neither Envoy nor a journal says whether {both} has the users: delete the file of the slot that "
+            f"shall have none, {home / 'slots'}/NAME.json, then run `primetrade local up` again"
+        )
+    envoy.write_routes(home, found)
+    report(f"route: {lost}; written anew {how}: blue {found.blue} %, green {found.green} %")
+
+
+def _served(state: State, written: Routes | None) -> Routes | None:
+    """What Envoy serves, once it had the time to take over what is written; None where it does not say."""
+    served, deadline = None, time.monotonic() + SETTLE_S
+    with suppress(LocalError):
+        while (served := envoy.applied(state)) != written and written and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+    return served
