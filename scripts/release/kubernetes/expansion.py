@@ -20,6 +20,7 @@ SLACK_S: Final = 30.0  # over the Job's own deadline
 DEADLINE_S: Final = 600.0  # of the chart, where the values say none
 LINES: Final = 5
 LEVEL: Final = "SCHEMA_LEVEL"  # of its environment: where it stops
+ENDED: Final = ("Failed", "Succeeded")  # phases of a pod
 
 
 class Expansion:
@@ -61,15 +62,17 @@ class Expansion:
             if now - fit > STUCK_S or now - begun > limit:
                 return f"does not get on: {why}" if why else f"has not ended in {limit:g} s"
             time.sleep(POLL_S)
-        return found
+        return found or "is gone: somebody deleted it before it had ended"
 
     def _why(self, path: str) -> str:
+        """What keeps it from running. A pod that failed does not: whether it is tried again is for the Job to say."""
         job = path.rpartition("/")[2]
-        if pods := self._pods(job):
-            return next((words for pod in pods if (words := slots.pod_trouble(pod))), "")
+        pods = self._pods(job)
+        if trying := [pod for pod in pods if pod["status"].get("phase") not in ENDED]:
+            return next((words for pod in trying if (words := slots.pod_trouble(pod))), "")
         events = f"/api/v1/namespaces/{self._space}/events"  # a quota or a policy that refuses them says so only there
         found = self._api.list(events, fields=f"involvedObject.name={job},type=Warning")
-        return f"{found[-1]['reason']}: {found[-1]['message']}" if found else ""
+        return refused(found, max((str(pod["metadata"]["creationTimestamp"]) for pod in pods), default=""))
 
     def _said(self, release: Release) -> list[str]:
         pods = self._pods(f"{self._settings.app}-expand-{release.digest}")
@@ -98,6 +101,12 @@ def goes_on(job: Object | None, command: Sequence[str], level: int) -> bool:
     container = job["spec"]["template"]["spec"]["containers"][0]
     asked = next((each["value"] for each in container.get("env") or () if each["name"] == LEVEL), "")
     return list(container["command"]) == list(command) and asked == str(level)
+
+
+def refused(events: Sequence[Object], since: str) -> str:
+    """Why no pod was made after the one of `since`, in words; "" where nothing says so. Times are the API's."""
+    later = [each for each in events if not since or str(each.get("lastTimestamp") or "") > since]
+    return f"{later[-1]['reason']}: {later[-1]['message']}" if later else ""
 
 
 def outcome(job: Object | None) -> str:
