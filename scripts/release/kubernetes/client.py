@@ -8,6 +8,7 @@ each write needs a precondition of its own: a name (`create`), a resourceVersion
 from __future__ import annotations
 
 import copy
+import math
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +65,9 @@ class _Shared:
     answered: bool = False
     away: bool = False  # an answer was lost, and the server has not said since that it is ready
     ahead: float = 0.0  # seconds of the server's clock (Unix) over our own one of `_clock`
+
+
+_Look = Callable[[float], Reply | None]  # asks to a moment on the monotonic clock
 
 
 class _Lost(Exception):  # noqa: N818 - never leaves this module
@@ -193,15 +197,25 @@ class Api:
         """`at`: where the object stands that a lost reply is looked up by."""
         look = _request("GET", at)
 
-        def done(patience: float) -> Reply | None:
-            reply = self.within(patience)._ask(look)  # noqa: SLF001 - of the same class
+        def done(until: float) -> Reply | None:
+            reply = self._ask(look, until=until)
             return reply if reply.status == 200 and applied(_object(reply, look)) else None
 
         return _object(self._ask(request, done), request)
 
-    def _ask(self, request: _Request, done: Callable[[float], Reply | None] = lambda patience: None) -> Reply:
-        """The answer, asked for again and again. `done`: what a write whose reply was lost left behind, if it did."""
-        began, pause, unclear = time.monotonic(), _PAUSE_S, False
+    def _ask(self, request: _Request, done: _Look = lambda until: None, until: float = math.inf) -> Reply:
+        """The answer, asked for again and again, but not beyond `until`, on the monotonic clock.
+
+        `done`: what a write whose reply was lost left behind, if it did.
+        """
+        began, pause, unclear, why = time.monotonic(), _PAUSE_S, False, ""
+
+        def look() -> Reply | None:
+            try:
+                return done(self._end(began))
+            except Unreachable as exc:
+                raise Unreachable(self._silence(request, why, unclear=True)) from exc
+
         while True:
             wait = pause
             try:
@@ -212,15 +226,15 @@ class Api:
                 if reply.status not in _AGAIN and not (reply.status == 403 and self._waking()):
                     self._gave_up = False
                     refused = unclear and reply.status in (404, 409, 422)  # perhaps by our own earlier try
-                    return (refused and done(self._left(began))) or reply
+                    return (refused and look()) or reply
                 why, unclear = words_of(reply), unclear or reply.status not in (403, 429)
                 wait = max(pause, retry_after(reply))
-            if wait > self._left(began):
+            if time.monotonic() + wait > min(self._end(began), until):
                 self._gave_up = True
                 raise Unreachable(self._silence(request, why, unclear=unclear))
             time.sleep(wait)
             pause = min(2 * pause, _LONGEST_S)
-            if unclear and (found := done(self._left(began))):
+            if unclear and (found := look()):
                 return found
 
     def _waking(self) -> bool:
@@ -231,10 +245,10 @@ class Api:
                 self._shared.away = _sent(self._shared.link, _request("GET", "/readyz")).status != 200
         return waking
 
-    def _left(self, began: float) -> float:
+    def _end(self, began: float) -> float:
+        """Until when it is worth waiting, on the monotonic clock."""
         known = self._shared.answered and not self._gave_up
-        patience = self.patience if known else min(self.patience, FIRST_S)
-        return began + patience - time.monotonic()
+        return began + (self.patience if known else min(self.patience, FIRST_S))
 
     def _silence(self, request: _Request, why: str, *, unclear: bool) -> str:
         words = f"the API server {self.host} did not do {request.method} {request.path}: {why}"

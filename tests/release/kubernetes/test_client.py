@@ -224,6 +224,35 @@ def test_who_has_waited_in_vain_does_not_wait_as_long_again(
     assert made.get(ONE)  # it is waited for again
 
 
+def test_a_write_whose_reply_was_lost_before_the_server_went_away_is_named(
+    server: Server, made: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the look that was had for it; and nothing after it waits as long again."""
+    monkeypatch.setattr(client, "FIRST_S", 0)
+    made.patience = 0.5
+    server.fault("PATCH", applied=True)
+    server.fault("configmaps/one", times=1000)
+    with pytest.raises(
+        Unreachable, match=r"did not do PATCH .*configmaps/one.*may have been done all the same.*status"
+    ):
+        write(made)
+    assert "GET /api/v1/namespaces/shop/configmaps/one" in server.asked
+    server.asked.clear()
+    with pytest.raises(Unreachable):
+        made.get(ONE)
+    assert 1 == len(server.asked)
+
+
+def test_a_write_that_may_have_been_refused_for_itself_is_named_when_that_cannot_be_seen(
+    server: Server, made: Api
+) -> None:
+    """A conflict after a lost reply may be with our own first try."""
+    server.fault("PATCH")
+    server.fault("PATCH", 409, then=lambda: server.fault("GET", times=1000))
+    with pytest.raises(Unreachable, match=r"did not do PATCH .*may have been done all the same"):
+        write(made.within(0.5))
+
+
 def test_a_server_that_never_answered_is_taken_for_a_wrong_address(
     kubeconfig_for: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
