@@ -79,7 +79,12 @@ def cache() -> Path:
     return Path(os.environ.get("PRIMETRADE_CACHE") or Path.home() / ".cache" / "primetrade").resolve()
 
 
-def tool(name: str, say: Say = print) -> Path:
+def on_stderr(line: str) -> None:
+    """Progress: what a command gives on stdout is for whoever reads it, `--json` among them."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  # it is for the terminal
+
+
+def tool(name: str, say: Say = on_stderr) -> Path:
     """The path of a program, built now when it is missing. Raises ToolError."""
     if name not in _packages():
         raise ToolError(f"no program {name}: tools/*/go.mod names {', '.join(names())}")
@@ -248,8 +253,8 @@ def main(wanted: list[str]) -> int:
     """Build the programs and print their paths, progress on stderr; 1 when one could not be built."""
     try:
         for name in wanted or sorted(names(), key=lambda name: [*_AT_MOST_S, name].index(name)):
-            path = tool(name, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201  # it is a command
-            print(path)  # noqa: T201  # as above
+            path = tool(name)
+            print(path)  # noqa: T201  # it is a command
     except ToolError as exc:
         print(exc, file=sys.stderr)  # noqa: T201  # as above
         return 1

@@ -135,6 +135,13 @@ def test_progress_tells_of_the_package(builds: Path, monkeypatch: pytest.MonkeyP
     assert said[-1].startswith("shop: built in ")
 
 
+def test_nothing_of_a_first_build_is_on_stdout(builds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A verb that needs the program may be asked for JSON."""
+    tool("shop")
+    said = capsys.readouterr()
+    assert ("", "shop: building from tools/shop") == (said.out, said.err.splitlines()[0])
+
+
 def test_an_unknown_program_is_refused_with_the_known_ones(builds: Path) -> None:
     """A wrong name costs no build."""
     with pytest.raises(ToolError, match=r"no program cart: tools/\*/go\.mod names shop"):
