@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from scripts.release.kubernetes import httproute
 from scripts.release.kubernetes.service import Form
+from scripts.release.route import Audience, Target, Weights
 from tests.helm.render import CASES, GOLDEN, Object, case_values, golden, golden_text, only, refusal, render
+from tests.release.kubernetes.routes import frame, patched
 
 SLOT: Object = {"version": "1.0.0", "image": {"repository": "local/shop", "tag": "1.0.0"}}
 
@@ -171,9 +174,44 @@ def test_the_deployer_may_do_no_more_than_it_needs(driver: str) -> None:
     assert not any(resource.partition("/")[2] == "exec" for rule in rules for resource in rule["resources"])
 
 
-def test_no_backend_has_a_filter_of_its_own() -> None:
-    """Envoy Gateway would make a cluster of each backend and answer 500 as a weight goes to or from 0."""
+TARGETS = [
+    Target.all_on("blue"),
+    Target(Weights(75, 25)),
+    Target(Weights(100, 0), "green", Audience({"x-beta": "yes"})),
+    Target(Weights(100, 0), mirror="green"),
+]
+
+
+def routes() -> Iterator[Object]:
+    """The HTTPRoutes of every case, the users' one as it is written for every kind of target."""
     for case in CASES:
         for each in render(case.parent.parent.name, case_values(case)):
-            for rule in each["spec"].get("rules", []) if each["kind"] == "HTTPRoute" else []:
-                assert not any("filters" in backend for backend in rule["backendRefs"])
+            if each["kind"] == "HTTPRoute" and each["spec"].get("rules"):
+                yield each
+    form = httproute.Form("shop-space", "shop")
+    for target in TARGETS:
+        yield patched(frame("gateway"), form.ops(frame("gateway"), target))
+
+
+def test_no_backend_has_a_filter_of_its_own() -> None:
+    """Envoy Gateway would make a cluster of each backend and answer 500 as a weight goes to or from 0."""
+    rules = [(each["metadata"]["name"], rule) for each in routes() for rule in each["spec"]["rules"]]
+    assert {"shop", "shop-preview"} == {name for name, _ in rules}
+    assert any("filters" in rule for _, rule in rules)  # a copy of reads is the rule's own
+    assert not any("filters" in backend for _, rule in rules for backend in rule["backendRefs"])
+
+
+def test_a_pod_is_asked_every_second_whether_it_is_ready() -> None:
+    """After a restart of the kubelet it gets no requests until the next question."""
+    asked = {
+        (name(case), container["readinessProbe"]["periodSeconds"])
+        for case in CASES
+        for each in render(case.parent.parent.name, case_values(case))
+        if each["kind"] == "Deployment"
+        for container in each["spec"]["template"]["spec"]["containers"]
+    }
+    assert {name(case) for case in CASES if name(case).startswith("slot-")} == {
+        *(each for each, _ in asked),
+        "slot-task-api-migration",  # a Job
+    }
+    assert {1} == {period for _, period in asked}
