@@ -1,13 +1,17 @@
 """Helm as the engine uses it: what it is told, how long it may take, and what a killed one left behind.
 
-Helm moves no users; it installs and removes slots. It runs in a process group that ends with the engine, so a release
-that is pending under our label has nobody at work on it, and its pending revision is taken away before the next try.
+Helm moves no users; it installs and removes slots. It runs in a process group that ends with the engine, or else at its
+limit: a release that is pending under our label has nobody at work on it once that engine is known to have ended, or
+the limit is over. Until then it is waited for, so that no two Helms are on one release; then its pending revision is
+taken away before the next try.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,12 +22,18 @@ import msgspec
 from scripts.release.errors import NeedsPerson, ReleaseError
 from scripts.release.external import run_command
 from scripts.release.file import Kubernetes
+from scripts.release.kubernetes import process
 from scripts.release.kubernetes.client import Api, Object
 
 LIMIT_S: Final = 60.0  # for one call: it waits for no pod
-FOREIGN_S: Final = 300.0  # a pending revision that is not ours and older than this has nobody at work on it
+OURS_S: Final = LIMIT_S + 5.0  # a pending revision of ours that is older than this has nobody at work on it
+FOREIGN_S: Final = 300.0  # and one that is not ours
+POLL_S: Final = 0.5
 PENDING: Final = ("pending-install", "pending-upgrade", "pending-rollback")
-OURS: Final = "primetrade-release"  # label of the Secrets in which Helm keeps what we told it
+UNINSTALLING: Final = "uninstalling"
+# Labels of the Secrets in which Helm keeps what we told it: that it was us, and the process that did.
+OURS: Final = "primetrade-release"
+PROCESS: Final = "primetrade-process"
 _KEPT: Final = 5  # revisions in Helm's memory
 # It lives for a quarter of a second: collecting its garbage is a sixth of its CPU, and not doing so costs 30 MB.
 _ENV: Final = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
@@ -40,8 +50,12 @@ class Helm:
 
     def install(self, name: str, values: Mapping[str, Any]) -> None:
         """Install or upgrade a release; waits for no pod. Raises ReleaseError with Helm's reason, NeedsPerson."""
-        for secret in self._pending_free(name):
-            self._api.delete(f"{self._secrets}/{secret['metadata']['name']}")
+        found = self._pending_free(name)
+        if any(_status(each) == UNINSTALLING for each in found):  # Helm upgrades none that was begun to be taken away
+            self._run(uninstall_words(name), f"uninstall {name}")
+        else:
+            for secret in found:
+                self._api.delete(f"{self._secrets}/{secret['metadata']['name']}")
         self._run(install_words(name, self._chart), f"install {name}", msgspec.json.encode(values))
 
     def uninstall(self, name: str) -> None:
@@ -50,19 +64,28 @@ class Helm:
         A pending revision stays where it is: Helm takes away what that one brought.
         """
         self._pending_free(name)
-        self._run(["uninstall", name, "--ignore-not-found"], f"uninstall {name}")
+        self._run(uninstall_words(name), f"uninstall {name}")
 
     def pending(self, name: str) -> Sequence[Object]:
         """The revisions of a release that were begun and not ended, the oldest first."""
-        found = self._api.list(self._secrets, labels=f"owner=helm,name={name},status in ({','.join(PENDING)})")
+        begun = ",".join([*PENDING, UNINSTALLING])
+        found = self._api.list(self._secrets, labels=f"owner=helm,name={name},status in ({begun})")
         return sorted(found, key=_revision)
 
     def _pending_free(self, name: str) -> Sequence[Object]:
-        """The pending revisions of a release, at which nobody is at work. Raises NeedsPerson where somebody may be."""
-        found = self.pending(name)
-        if words := next((words for each in found if (words := at_work(each, self._api.now()))), ""):
-            raise NeedsPerson(f"release {name} is pending: {words}")
-        return found
+        """The pending revisions of a release, once no Helm of ours is at work on it.
+
+        Raises NeedsPerson where somebody else's may be: how long that takes nobody knows.
+        """
+        deadline = time.monotonic() + OURS_S
+        while True:
+            found = self.pending(name)
+            busy = {words: is_ours(each) for each in found if (words := at_work(each, self._api.now()))}
+            if foreign := [words for words, ours in busy.items() if not ours]:
+                raise NeedsPerson(f"release {name} is pending: {foreign[0]}")
+            if not busy or time.monotonic() > deadline:
+                return found
+            time.sleep(POLL_S)
 
     def _run(self, words: Sequence[str], what: str, given: bytes = b"") -> None:
         place = ["--namespace", self._settings.namespace]
@@ -88,22 +111,42 @@ def install_words(name: str, chart: str) -> list[str]:
     return [
         *("upgrade", "--install", name, chart, "--values", "-"),
         *("--server-side=true", "--force-conflicts", "--disable-openapi-validation", "--wait=hookOnly"),
-        *("--history-max", str(_KEPT), "--labels", f"{OURS}=true", "--timeout", f"{LIMIT_S:.0f}s"),
+        *("--history-max", str(_KEPT), "--timeout", f"{LIMIT_S:.0f}s"),
+        *("--labels", f"{OURS}=true,{PROCESS}={process.label()}"),
     ]
 
 
+def uninstall_words(name: str) -> list[str]:
+    """What Helm is told to take a release away."""
+    return ["uninstall", name, "--ignore-not-found"]
+
+
 def at_work(secret: Object, now: float) -> str:
-    """Who may still be at work on a pending revision, in words; "" where nobody is. `now` is in Unix seconds."""
-    labels = secret["metadata"]["labels"]
-    if OURS in labels:
+    """Who may still be at work on a pending revision, in words; "" where nobody is.
+
+    `now`: the server's time, Unix seconds, as that of the Secret: Helm's own is of the machine that it ran on.
+    """
+    ours, labels = is_ours(secret), secret["metadata"]["labels"]
+    by = labels.get(PROCESS, "") if ours else ""
+    ended = by and (by == process.label() or process.label_ended(by))  # a call of our own has returned
+    age = now - dt.datetime.fromisoformat(secret["metadata"]["creationTimestamp"]).timestamp()
+    limit = OURS_S if ours else FOREIGN_S
+    if _status(secret) == UNINSTALLING or ended or age > limit:
         return ""
-    age = now - float(labels.get("modifiedAt") or labels.get("createdAt") or 0)
-    if age > FOREIGN_S:
-        return ""
+    whose = "another run's" if ours else "somebody's"
     return (
-        f"somebody's helm began revision {labels.get('version')} ({labels['status']}) {age:.0f} s ago. Wait for it; "
-        f"after {FOREIGN_S:.0f} s it is taken for dead, and this command mends it"
+        f"{whose} helm began revision {labels.get('version')} ({_status(secret)}) {age:.0f} s ago. Wait for it; "
+        f"after {limit:.0f} s it is taken for dead, and this command mends it"
     )
+
+
+def is_ours(secret: Object) -> bool:
+    """Whether a run began this revision; a rollback by hand has the labels of what it goes back to."""
+    return OURS in secret["metadata"]["labels"] and _status(secret) != "pending-rollback"
+
+
+def _status(secret: Object) -> str:
+    return str(secret["metadata"]["labels"].get("status", ""))
 
 
 def _revision(secret: Object) -> int:

@@ -11,7 +11,8 @@ How a run that lost its Lease is kept from writing: every act begins with `confi
 which only the owner of the highest number can do; for 35 s from then nobody takes over unless by `unlock`. What
 remains is a run that is frozen, or cut off, between that renewal and its own write, for as long as that. Then the
 write's own precondition decides (the route's token, a resourceVersion); only what has none, a `helm upgrade` that has
-begun, goes on to its end: `act` writes down that one is under way, and `unlock` refuses meanwhile.
+begun, goes on to its end: `act` writes down that one is under way, and `unlock` refuses meanwhile. Who takes over after
+silence does not wait for it, since a rollback of the route needs no Helm; only its own Helm does (`helm.at_work`).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ boot, the pid namespace and the process's start beside it. Where the kernel does
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,23 @@ def ended(found: str) -> bool:
     """Whether the process of a mark is known to be over; False for one that lives elsewhere."""
     where, _, rest = found.rpartition("/")[0].rpartition("/")
     return bool(where) and where == _where() and _started(int(rest)) != found.rpartition("/")[2]
+
+
+def label() -> str:
+    """The mark in 63 letters that a label may have; "" where the kernel does not say enough."""
+    started = _started(os.getpid())
+    return f"{_place()}.{os.getpid()}.{started}" if started else ""
+
+
+def label_ended(found: str) -> bool:
+    """Whether the process of such a label is known to be over; False for one that lives elsewhere."""
+    place, _, rest = found.partition(".")
+    pid, _, started = rest.partition(".")
+    return pid.isdigit() and place == _place() and _started(int(pid)) != started
+
+
+def _place() -> str:
+    return hashlib.sha256(_where().encode()).hexdigest()[:16]
 
 
 def _where() -> str:

@@ -18,24 +18,13 @@ from tests.release.kubernetes.objects import Object
 SHOP = Release("1.1.0", (), {}, "local/shop:1.1.0", {"image": {"repository": "local/shop"}})
 
 
-def secret(status: str, age: float, **labels: str) -> Object:
-    return {"metadata": {"labels": {"status": status, "version": "3", "modifiedAt": str(1000 - age), **labels}}}
-
-
-def test_a_pending_revision_of_ours_has_nobody_at_work_on_it() -> None:
-    """Helm ends with the engine; somebody else's is given time."""
-    assert helm.at_work(secret("pending-upgrade", 1, **{helm.OURS: "true"}), 1000) == ""
-    assert helm.at_work(secret("pending-upgrade", helm.FOREIGN_S + 1), 1000) == ""
-    words = helm.at_work(secret("pending-install", 20), 1000)
-    assert words.startswith("somebody's helm began revision 3 (pending-install) 20 s ago")
-
-
 def test_helm_waits_for_no_pod_and_takes_over_what_was_scaled() -> None:
     words = helm.install_words("shop-green", "chart")
     assert words[:4] == ["upgrade", "--install", "shop-green", "chart"]
     assert "--wait=hookOnly" in words
     assert "--force-conflicts" in words
     assert words[words.index("--values") + 1] == "-"
+    assert f"{helm.OURS}=true,{helm.PROCESS}=" in words[words.index("--labels") + 1]
 
 
 @pytest.mark.parametrize(
