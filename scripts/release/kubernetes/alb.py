@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from scripts.release.errors import ReleaseError
 from scripts.release.file import Settings
 from scripts.release.kubernetes import swap
-from scripts.release.kubernetes.client import Api
-from scripts.release.kubernetes.elb import Boto, Elb, Rule, Throttled
-from scripts.release.kubernetes.httproute import NOBODY
-from scripts.release.kubernetes.ingress import COOKIES, PREFIX, REASONS, Form, cookie_refusal
+from scripts.release.kubernetes.client import Api, Conflict
+from scripts.release.kubernetes.elb import Boto, Elb, Later
+from scripts.release.kubernetes.ingress import COOKIES, PREFIX, REASONS, Form, cookie_refusal, placeholder
 from scripts.release.kubernetes.router import Place, lacking
 from scripts.release.kubernetes.service import slot_address
-from scripts.release.route import SLOTS, Route, Target, Weights
+from scripts.release.kubernetes.targets import Group, unmet, unregistered
+from scripts.release.route import SLOTS, Route, Target
+
+FIRST_S = 600.0  # for AWS to make the load balancer
+CHANGE_S = 180.0  # for the controller to change its rules, and for new targets to be found healthy
 
 
 class Alb:
-    """Ingress APP has the users. What is written is carried out later, or not: done is what ELB itself says."""
+    """Ingress APP has the users. What is written is carried out later, or not: done is what ELB itself says.
+
+    Both slots' target groups stand in every rule, whatever their weight, so that the load balancer knows the health of
+    a slot's pods before a user is sent there. The controller makes no rule of a Service that is not there: the slot
+    that was never deployed, or was taken away, has one that selects no pod.
+    """
 
     name = "alb"
     capabilities = frozenset({"weights", "audience", "sticky", "preview-headers"})
@@ -34,17 +43,48 @@ class Alb:
         return swap.route_of(self._form, swap.read(self._api, self._form))
 
     def write(self, target: Target, expected: str, run: str, fence: int) -> str:
+        with suppress(ReleaseError):  # what the controller lacks then is said by `missing`
+            self.frame()
         return swap.write(self._api, self._place, self._form, swap.Wanted(target, expected, run, fence)).token
+
+    def frame(self) -> None:
+        path = f"/api/v1/namespaces/{self._place.namespace}/services"
+        for slot in SLOTS:
+            if self._api.get(f"{path}/{self._place.app}-{slot}") is None:
+                body = placeholder(self._place, slot, swap.read(self._api, self._form))
+                with suppress(Conflict):  # Helm was faster
+                    self._api.create(path, body)
+
+    def settles_s(self) -> float:
+        return CHANGE_S if host_of(swap.read(self._api, self._form)) else FIRST_S
+
+    def unready(self, target: Target) -> str:
+        """What ELB has against the pods of a slot that gains users, in words.
+
+        Where AWS cannot be asked, Kubernetes' word on them has to do: it must not keep users on a release that fails.
+        """
+        found = swap.read(self._api, self._form)
+        had = self._form.target(found)
+        gaining = swap.gaining(had, target)
+        if had is None or not gaining or not host_of(found):  # nobody is served yet
+            return ""
+        slices = swap.slices(self._api, self._place, gaining)
+        ready = {slot: swap.addresses(slices, f"{self._place.app}-{slot}") for slot in gaining}
+        try:
+            return unregistered(self._asked(), self._groups(), ready)
+        except Later as exc:
+            return str(exc)
+        except ReleaseError:
+            return ""
 
     def missing(self, target: Target) -> str:
         found = swap.read(self._api, self._form)
         seen = swap.route_of(self._form, found).target
         if seen != target:
             return f"{self._form.what} says {seen}"
-        self._elb = self._elb or self._connect()
         try:
-            return unmet(self._elb, host_of(found), self._groups(), target)
-        except Throttled as exc:
+            return unmet(self._asked(), host_of(found), self._groups(), target)
+        except Later as exc:
             return str(exc)
 
     def applied(self, target: Target) -> bool:
@@ -61,10 +101,9 @@ class Alb:
         return f"{'https' if secure else 'http'}://{named}"
 
     def preview(self, slot: str) -> tuple[str, Mapping[str, str]]:
-        conditions = swap.notes_of(swap.read(self._api, self._form)).get(
-            f"{PREFIX}conditions.{self._place.app}-preview-{slot}"
-        )
-        if not conditions:
+        found = swap.read(self._api, self._form)
+        conditions = swap.notes_of(found).get(f"{PREFIX}conditions.{self._place.app}-preview-{slot}")
+        if not conditions or not host_of(found):
             return slot_address(self._api, self._place, slot), {}
         return self.edge(), preview_headers(conditions)
 
@@ -74,22 +113,41 @@ class Alb:
             told.append(f"audience.cookies: {COOKIES}")
         if settings.audience and len(settings.audience.headers) > 1:
             told.append("audience.headers: an ALB's rule asks for all its headers at once: name one")
+        found = swap.read(self._api, self._form)
         if settings.sticky:
-            notes = swap.notes_of(swap.read(self._api, self._form))
-            told += filter(None, [cookie_refusal(notes, "another", self._now())])
-        return told
+            told += filter(None, [cookie_refusal(swap.notes_of(found), "another", self._now())])
+        return [*told, *self._unasked(host_of(found))]
+
+    def _unasked(self, host: str) -> list[str]:
+        """Why AWS cannot be asked what is in force: said before a release needs it."""
+        try:
+            elb = self._asked()
+            if host:
+                elb.rules(host)
+        except Later:
+            return []
+        except ReleaseError as exc:
+            return [f"what is in force cannot be seen: {exc}"]
+        return []
+
+    def _asked(self) -> Elb:
+        self._elb = self._elb or self._connect()
+        return self._elb
 
     @property
     def _form(self) -> Form:
         return Form(self._place.namespace, self._place.app, self._now())
 
-    def _groups(self) -> dict[str, str]:
-        """ARN of a target group to the slot whose pods it has, as the controller's bindings say."""
+    def _groups(self) -> list[Group]:
+        """The slots' target groups, as the controller's bindings say."""
         path = f"/apis/elbv2.k8s.aws/v1beta1/namespaces/{self._place.namespace}/targetgroupbindings"
         names = {f"{self._place.app}-{slot}": slot for slot in SLOTS}
         specs = [each["spec"] for each in (self._api.get(path) or {}).get("items") or ()]
-        bound = [(spec["targetGroupARN"], spec["serviceRef"]["name"]) for spec in specs]
-        return {arn: names[name] for arn, name in bound if name in names}
+        return [
+            Group(spec["targetGroupARN"], names[name], by_address=spec.get("targetType", "ip") == "ip")
+            for spec in specs
+            if (name := spec["serviceRef"]["name"]) in names
+        ]
 
 
 def host_of(found: swap.Object) -> str:
@@ -102,50 +160,3 @@ def preview_headers(conditions: str) -> dict[str, str]:
     """The headers that a preview rule asks for."""
     headers = (each["httpHeaderConfig"] for each in json.loads(conditions))
     return {each["httpHeaderName"]: each["values"][0] for each in headers}
-
-
-def unmet(elb: Elb, host: str, groups: Mapping[str, str], target: Target) -> str:
-    """What is not in force of a target, in words; "" once ELB says that all is and its pods are healthy."""
-    if not host:
-        return "the Ingress has no load balancer yet: its events say why"
-    if missing := [slot for slot in SLOTS if slot not in groups.values()]:
-        return f"{' and '.join(missing)} has no target group yet: the events of the Ingress say why"
-    ours = [rule for rule in elb.rules(host) if rule.weights.keys() <= groups.keys()]
-    whom = next(iter(target.audience.headers.items()), NOBODY)
-    return (
-        _unlike(_named(ours), groups, target.weights, "of the users", sticky=bool(target.sticky))
-        or _unlike(_named(ours, whom), groups, _audience(target), "of the audience")
-        or _unwell(elb, ours, groups, target)
-    )
-
-
-def _audience(target: Target) -> Weights:
-    return Weights.with_share(target.first, 100) if target.first else target.weights
-
-
-def _named(rules: Sequence[Rule], header: tuple[str, str] | None = None) -> list[Rule]:
-    """The rules that ask for this header and no other."""
-    wanted = {header[0].lower(): (header[1],)} if header else {}
-    return [rule for rule in rules if rule.headers == wanted]
-
-
-def _unlike(
-    rules: Sequence[Rule], groups: Mapping[str, str], weights: Weights, whose: str, *, sticky: bool = False
-) -> str:
-    """How a rule of the load balancer differs from what is wanted."""
-    if not rules:
-        return f"the load balancer has no rule {whose} as written yet"
-    for rule in rules:
-        found = {groups[arn]: weight for arn, weight in rule.weights.items()}
-        if found != {slot: weights.of(slot) for slot in SLOTS} or rule.sticky != sticky:
-            return f"the load balancer's rule {whose} still says {found}{' with cookies' if rule.sticky else ''}"
-    return ""
-
-
-def _unwell(elb: Elb, rules: Sequence[Rule], groups: Mapping[str, str], target: Target) -> str:
-    """What keeps the targets of a slot that has users from their requests."""
-    for arn in sorted({arn for rule in rules for arn in rule.weights}):
-        states = elb.health(arn) if target.has_users(groups[arn]) else {"healthy": 1}
-        if not states.get("healthy") or states.get("initial"):
-            return f"the targets of {groups[arn]} are {states or 'not registered'}"
-    return ""

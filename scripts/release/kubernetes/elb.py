@@ -13,8 +13,8 @@ from scripts.release.errors import ReleaseError, Unusable
 BUSY = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
 
 
-class Throttled(ReleaseError):  # noqa: N818 - named for what the server says
-    """The API answers no more questions for the moment: ask again later."""
+class Later(ReleaseError):  # noqa: N818 - it is an answer
+    """Nothing can be told yet: too many questions were asked, or the load balancer is being made. Ask again."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -26,13 +26,13 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class Elb(Protocol):
-    """ELB's own Describe* calls: what is in force, whatever the Ingress says. Raises Throttled, ReleaseError."""
+    """ELB's own Describe* calls: what is in force, whatever the Ingress says. Raises Later, ReleaseError."""
 
     def rules(self, host: str) -> Sequence[Rule]:
         """Of every listener of the load balancer with this DNS name."""
 
-    def health(self, group: str) -> Mapping[str, int]:
-        """How many targets of a group are in which state: healthy, initial, unhealthy, draining, unused."""
+    def health(self, group: str) -> Mapping[str, str]:
+        """A target of a group, by its address or node, to its state: healthy, initial, unhealthy, draining, unused."""
 
 
 class Boto:
@@ -48,28 +48,29 @@ class Boto:
         try:
             self._client: Any = boto3.client("elbv2")
         except self._failure as exc:
-            raise Unusable(f"AWS cannot be asked: {exc}; set AWS_REGION and credentials") from exc
+            raise Unusable(f"AWS cannot be asked: {exc}; set AWS_DEFAULT_REGION and credentials") from exc
 
     def rules(self, host: str) -> Sequence[Rule]:
         balancers = self._all("describe_load_balancers", "LoadBalancers")
-        arns = [each["LoadBalancerArn"] for each in balancers if each["DNSName"].lower() == host.lower()]
-        if not arns:
+        named = [each for each in balancers if each["DNSName"].lower() == host.lower()]
+        if not named:
             raise ReleaseError(
-                f"AWS has no load balancer {host} in this account and region: set AWS_PROFILE, AWS_REGION"
+                f"AWS has no load balancer {host} in this account and region: set AWS_PROFILE, AWS_DEFAULT_REGION"
             )
+        if named[0]["State"]["Code"] == "provisioning":
+            raise Later(f"AWS is still making the load balancer {host}")
         return [
             rule
-            for listener in self._all("describe_listeners", "Listeners", LoadBalancerArn=arns[0])
+            for listener in self._all("describe_listeners", "Listeners", LoadBalancerArn=named[0]["LoadBalancerArn"])
             for found in self._all("describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
             if (rule := rule_of(found))
         ]
 
-    def health(self, group: str) -> Mapping[str, int]:
+    def health(self, group: str) -> Mapping[str, str]:
         told = self._asked(
             lambda: self._client.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         )
-        states = [each["TargetHealth"]["State"] for each in told]
-        return {state: states.count(state) for state in states}
+        return {each["Target"]["Id"]: each["TargetHealth"]["State"] for each in told}
 
     def _all(self, call: str, key: str, **asked: str) -> list[Mapping[str, Any]]:
         pages = self._client.get_paginator(call)
@@ -80,7 +81,7 @@ class Boto:
             return call()
         except self._refusal as exc:
             code = exc.response["Error"]["Code"]
-            raise (Throttled if code in BUSY else ReleaseError)(f"AWS: {exc}") from exc
+            raise (Later if code in BUSY else ReleaseError)(f"AWS: {exc}") from exc
         except self._failure as exc:
             raise ReleaseError(f"AWS: {exc}") from exc
 

@@ -9,7 +9,7 @@ from scripts.release.errors import ReleaseError
 from scripts.release.file import Settings
 from scripts.release.kubernetes import httproute, swap
 from scripts.release.kubernetes.client import Api, Forbidden
-from scripts.release.kubernetes.router import Place, lacking
+from scripts.release.kubernetes.router import APPLY_S, Place, lacking
 from scripts.release.kubernetes.service import slot_address
 from scripts.release.route import SLOTS, Route, Target
 
@@ -33,6 +33,16 @@ class Gateway:
 
     def write(self, target: Target, expected: str, run: str, fence: int) -> str:
         return swap.write(self._api, self._place, self._form, swap.Wanted(target, expected, run, fence)).token
+
+    def frame(self) -> None:
+        """Nothing: an idle slot without its Service is none of the route's faults."""
+
+    def unready(self, target: Target) -> str:
+        """Nothing: a Gateway sends to what is ready."""
+        return ""
+
+    def settles_s(self) -> float:
+        return APPLY_S
 
     def missing(self, target: Target) -> str:
         found = swap.read(self._api, self._form)

@@ -15,7 +15,8 @@ import msgspec
 from scripts.release.errors import NeedsPerson, Refused, Unusable
 from scripts.release.kubernetes import swap
 from scripts.release.kubernetes.httproute import NOBODY, PORT
-from scripts.release.kubernetes.router import refuse
+from scripts.release.kubernetes.router import Place, refuse
+from scripts.release.kubernetes.service import Form as ServiceForm
 from scripts.release.route import SLOTS, Audience, Target, Weights
 
 PREFIX = "alb.ingress.kubernetes.io/"
@@ -135,6 +136,27 @@ def _refuse_audience(audience: Audience) -> None:
             )
         if (name, value) == NOBODY:
             raise Unusable(f"audience.headers.{name}: {value!r} stands for no audience; take another")
+
+
+def placeholder(place: Place, slot: str, found: swap.Object) -> dict[str, Any]:
+    """The Service of a slot that was not deployed yet, with the marks by which Helm takes it over."""
+    form = ServiceForm(place.namespace, place.app, f"{place.app}-{slot}")
+    port = int(swap.notes_of(found).get(PORT) or 80)
+    release = {"meta.helm.sh/release-name": form.name, "meta.helm.sh/release-namespace": place.namespace}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": form.name,
+            "namespace": place.namespace,
+            "labels": {"app.kubernetes.io/managed-by": "Helm", **form.selector(slot)},
+            "annotations": release,
+        },
+        "spec": {
+            "selector": form.selector(slot),
+            "ports": [{"name": "traffic", "port": port, "targetPort": "traffic", "appProtocol": "http"}],
+        },
+    }
 
 
 def cookie_refusal(notes: Mapping[str, str], sticky: str, now: float) -> str:

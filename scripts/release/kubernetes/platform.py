@@ -24,7 +24,7 @@ from scripts.release.kubernetes.pods import Pods
 from scripts.release.kubernetes.router import Router
 from scripts.release.kubernetes.routers import router_of
 from scripts.release.kubernetes.sending import Sender
-from scripts.release.kubernetes.settling import settle
+from scripts.release.kubernetes.settling import prepare, settle
 from scripts.release.kubernetes.slots import DRAINING, REPLICAS, Parts, slot_of, slot_values, started
 from scripts.release.kubernetes.values import autoscaler
 from scripts.release.memory import remember
@@ -98,6 +98,7 @@ class Kubernetes:
                 self._objects.change(slot, {"spec": {"replicas": 0}})
             live = target.has_users(slot)
             self._helm.install(self._name(slot), slot_values(release, slot, replicas, allow_live=live))
+            self.router.frame()
             self._sender.forget(slot)
             self._grow(slot, release, replicas)
             configs.reap(self.api, self.settings.namespace, self._name(slot))
@@ -111,6 +112,8 @@ class Kubernetes:
 
     def route(self, target: Target, expected: str, run: str, fence: int) -> str:
         self._lease.confirm(fence)
+        if prepare(self.router, target):
+            self._lease.confirm(fence)
         had = self._route().target
         self._hold_sizes(had, target)
         token = self.router.write(target, expected, run, fence)
@@ -120,7 +123,7 @@ class Kubernetes:
                     with suppress(ReleaseError):  # said by the step that drains it
                         self._drain(self._objects.one(slot), on=True)
         probe = Request(path=self.file.settings.artefact.probes.traffic)
-        settle(self.router, target, probe, self.ask)
+        settle(self.router, target, self.file.settings.timeouts.verify, probe, self.ask)
         return token
 
     def drain(self, slot: str, on: bool, fence: int) -> None:
@@ -132,6 +135,7 @@ class Kubernetes:
             self._refuse_users(self._objects.one(slot), self._route().target)
             self._helm.uninstall(self._name(slot))
             self._objects.delete(slot)  # where Helm's memory of it was lost
+            self.router.frame()
             self._sender.forget(slot)
             configs.reap(self.api, self.settings.namespace, self._name(slot))
 

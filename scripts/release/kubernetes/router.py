@@ -10,6 +10,8 @@ from scripts.release.file import Settings
 from scripts.release.route import Route, Target
 from scripts.release.stages import AUDIENCE, SHADOW
 
+APPLY_S = 20.0  # for what carries out a write inside the cluster
+
 
 class Place(Protocol):
     """Where the routing object is."""
@@ -43,6 +45,18 @@ class Router(Protocol):
 
         Raises Fenced where a later run wrote; RouteMoved; Refused for a slot without ready pods that would get users.
         """
+
+    def frame(self) -> None:
+        """Make what the routing object refers to and nobody has made; after a slot came or went."""
+
+    def unready(self, target: Target) -> str:
+        """What should come before `target` is written, though its pods are ready, in words; "" where nothing should.
+
+        Nothing that fails by itself keeps users where they are.
+        """
+
+    def settles_s(self) -> float:
+        """Seconds in which the router's owner carries out what was written, or is ready for it, at the latest."""
 
     def missing(self, target: Target) -> str:
         """What keeps `target` from being in force, in words; "" once it is, as far as the router's owner says."""

@@ -11,7 +11,7 @@ from scripts.release.errors import NeedsPerson, ReleaseError
 from scripts.release.file import Settings
 from scripts.release.kubernetes import swap
 from scripts.release.kubernetes.client import Api
-from scripts.release.kubernetes.router import Place, lacking, refuse
+from scripts.release.kubernetes.router import APPLY_S, Place, lacking, refuse
 from scripts.release.route import SLOTS, Route, Target, other
 
 ONE = "a Service has one selector for all users"
@@ -121,6 +121,16 @@ class Service:
         with suppress(ReleaseError):
             self._api.json_patch(self._preview.path, self._preview.ops({}, shown))
         return written.token
+
+    def frame(self) -> None:
+        """Nothing: a selector refers to no object."""
+
+    def unready(self, target: Target) -> str:
+        """Nothing: nodes send to what is ready."""
+        return ""
+
+    def settles_s(self) -> float:
+        return APPLY_S
 
     def missing(self, target: Target) -> str:
         seen = self.read().target

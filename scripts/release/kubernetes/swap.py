@@ -133,13 +133,28 @@ def ready(slices: Sequence[Object], service: str) -> int:
     return sum(each.get("conditions", {}).get("ready") is not False for each in endpoints)
 
 
+def addresses(slices: Sequence[Object], service: str) -> list[str]:
+    """Addresses of the endpoints of a Service that get requests; of one family, since each pod has one of each."""
+    mine = [each for each in slices if each["metadata"].get("labels", {}).get(SERVICE) == service]
+    family = [each for each in mine if each.get("addressType") != "IPv6"] or mine
+    endpoints = [endpoint for each in family for endpoint in each.get("endpoints") or ()]
+    return [
+        each["addresses"][0]
+        for each in endpoints
+        if each.get("addresses") and each.get("conditions", {}).get("ready") is not False
+    ]
+
+
+def slices(api: Api, place: Place, slots: Sequence[str]) -> list[dict[str, Any]]:
+    """The EndpointSlices of slots' Services."""
+    path = f"/apis/discovery.k8s.io/v1/namespaces/{place.namespace}/endpointslices"
+    return api.list(path, f"{SERVICE} in ({','.join(f'{place.app}-{slot}' for slot in slots)})")
+
+
 def _refuse_empty(api: Api, place: Place, had: Target | None, has: Target) -> None:
     """Nobody is sent to a slot without a ready pod: proxies send its share there all the same."""
     names = {slot: f"{place.app}-{slot}" for slot in gaining(had, has)}
-    if not names:
-        return
-    path = f"/apis/discovery.k8s.io/v1/namespaces/{place.namespace}/endpointslices"
-    slices = api.list(path, f"{SERVICE} in ({','.join(names.values())})")
+    found = slices(api, place, [*names]) if names else []
     for slot, name in names.items():
-        if not ready(slices, name):
+        if not ready(found, name):
             raise Refused(f"Service {name} has no ready pod: it gets no users; see `kubectl get pods -l slot={slot}`")

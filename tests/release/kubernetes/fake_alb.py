@@ -1,9 +1,11 @@
 """A fake, not AWS: the AWS Load Balancer Controller and ELB, as far as the router `alb` can tell them from real ones.
 
 It keeps the contract that matters, which is asynchronous: the controller gets to a change of the Ingress when it does,
-changes one rule after another, and leaves ELB as it was where it cannot read an annotation; ELB answers only so many
-questions; and of a slot whose pods change the old ones are taken off before the new ones are registered, which are not
-healthy at once. Nothing here shows that AWS does so.
+makes the load balancer in minutes, changes one rule after another, and leaves ELB as it was where it cannot read an
+annotation or a Service of a rule is not there; a path without an action answers 503; pods are registered only in target
+groups that a rule refers to, whatever the weight, after Kubernetes says that they are ready, and are healthy later; of
+a slot whose pods change the old ones are taken off first; ELB answers only so many questions. Nothing here shows that
+AWS does so: it is what the controller's source says (`loadBackendServices`, `buildActionViaAnnotation`).
 """
 
 from __future__ import annotations
@@ -13,10 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.release.kubernetes.elb import Rule, Throttled
+from scripts.release.errors import ReleaseError
+from scripts.release.kubernetes.elb import Later, Rule
 from tests.release.kubernetes.apiserver import Server
 
 INGRESS = "/apis/networking.k8s.io/v1/namespaces/shop-space/ingresses/shop"
+SERVICES = "/api/v1/namespaces/shop-space/services"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/shop-space/endpointslices"
 BINDINGS = "/apis/elbv2.k8s.aws/v1beta1/namespaces/shop-space/targetgroupbindings"
 PREFIX = "alb.ingress.kubernetes.io/"
 HOST = "k8s-fake-shop.elb.example.org"
@@ -33,17 +38,23 @@ class FakeAlb:
 
     server: Server
     lag: int = 2  # moments until the controller gets to a change
+    making: int = 3  # moments that AWS takes for the load balancer
     throttled: int = 0  # so many questions more go unanswered
+    broken: str = ""  # why AWS answers nothing
     failing: str = ""  # why the controller gets nothing done; it tries again every moment
     events: list[str] = field(default_factory=list)
-    _rules: dict[str, Rule] = field(default_factory=dict)  # by name of the path's backend, in order
+    _rules: dict[str, Rule | None] = field(default_factory=dict)  # by name of the path's backend; None: answers 503
     _targets: dict[str, dict[str, str]] = field(default_factory=dict)  # slot's Service → pod → state
-    _pods: dict[str, list[str]] = field(default_factory=dict)
     _seen: tuple[str, int] = ("", 0)  # resourceVersion, and moments since it was new
+    _made: int = 0  # moments that the load balancer is being made
 
     def pods(self, service: str, *names: str) -> None:
-        """The ready pods of a slot's Service, from now on."""
-        self._pods[service] = list(names)
+        """The ready pods of a slot's Service, from now on, as its EndpointSlice says; a name stands for an address."""
+        path, slot = f"{SERVICES}/{service}", service.rpartition("-")[2]
+        if path not in self.server.objects:
+            self.server.answer("POST", SERVICES, "", {"metadata": {"name": service}, "spec": {}})
+        endpoints = [{"addresses": [name], "conditions": {"ready": True}} for name in names]
+        self.server.objects[f"{SLICES}/{slot}"]["endpoints"] = endpoints
 
     def tick(self, moments: int = 1) -> None:
         """Let time pass: every moment each part does one thing."""
@@ -57,17 +68,18 @@ class FakeAlb:
     def rules(self, host: str) -> Sequence[Rule]:
         self._answer()
         assert host == HOST
-        return list(self._rules.values())
+        return [rule for rule in self._rules.values() if rule]
 
-    def health(self, group: str) -> Mapping[str, int]:
+    def health(self, group: str) -> Mapping[str, str]:
         self._answer()
-        states = list(self._targets.get(group.rpartition("/")[2], {}).values())
-        return {state: states.count(state) for state in states}
+        return dict(self._targets.get(group.rpartition("/")[2], {}))
 
     def serves(self, draw: int, **sent: str) -> str:
         """The slot that a request gets, by a draw of 0 to 99: the first rule that it matches; "" is an error."""
         headers = {name.replace("_", "-"): value for name, value in sent.items()}
         for rule in self._rules.values():
+            if rule is None:
+                return ""
             if all(headers.get(name) in values for name, values in rule.headers.items()):
                 chosen = _drawn(rule.weights, draw)
                 healthy = "healthy" in self._targets.get(chosen, {}).values()
@@ -75,13 +87,17 @@ class FakeAlb:
         return ""
 
     def _answer(self) -> None:
+        if self.broken:
+            raise ReleaseError(f"AWS: {self.broken}")
         if self.throttled:
             self.throttled -= 1
-            raise Throttled("ThrottlingException: Rate exceeded")
+            raise Later("ThrottlingException: Rate exceeded")
 
     def _register(self) -> None:
         """Old targets leave first; new ones come a moment later, and get their requests another one later."""
-        for service, pods in self._pods.items():
+        for service in [each for each in ("shop-blue", "shop-green") if f"{BINDINGS}/{each}" in self.server.objects]:
+            slices = self.server.objects[f"{SLICES}/{service.rpartition('-')[2]}"]
+            pods = [each["addresses"][0] for each in slices["endpoints"] if each.get("addresses")]
             had = self._targets.setdefault(service, {})
             stays = {pod: NEXT[state] for pod, state in had.items() if pod in pods and state != "draining"}
             leaves = {pod: "draining" for pod, state in had.items() if pod not in pods and state != "draining"}
@@ -96,15 +112,22 @@ class FakeAlb:
         except (KeyError, ValueError) as exc:
             self.events.append(f"FailedBuildModel: {exc}")
             return
+        used = {arn.rpartition("/")[2] for rule in wanted.values() if rule for arn in rule.weights}
+        if missing := [each for each in sorted(used) if f"{SERVICES}/{each}" not in self.server.objects]:
+            self.events.append(f'FailedBuildModel: Service "{missing[0]}" not found')
+            return
         if self.failing:
             self.events.append(f"FailedDeployModel: {self.failing}")
             return
-        for service in ("shop-blue", "shop-green"):
-            spec = {"serviceRef": {"name": service}, "targetGroupARN": arn(service)}
+        self._made += 1
+        if self._made <= self.making:
+            return
+        for service in used:
+            spec = {"serviceRef": {"name": service}, "targetGroupARN": arn(service), "targetType": "ip"}
             self.server.objects.setdefault(f"{BINDINGS}/{service}", {"metadata": {"name": service}, "spec": spec})
         found["status"] = {"loadBalancer": {"ingress": [{"hostname": HOST}]}}
         for name, rule in wanted.items():
-            if self._rules.get(name) != rule:
+            if name not in self._rules or self._rules[name] != rule:
                 self._rules = {each: self._rules.get(each, rule) for each in wanted if each in {*self._rules, name}}
                 self._rules[name] = rule
                 return
@@ -119,11 +142,14 @@ def _drawn(weights: Mapping[str, int], draw: int) -> str:
     raise AssertionError("the weights are not 100 together")
 
 
-def _wanted(found: Mapping[str, Any]) -> Iterator[tuple[str, Rule]]:
+def _wanted(found: Mapping[str, Any]) -> Iterator[tuple[str, Rule | None]]:
     """The rules that an Ingress asks for, in the order of its paths. Raises KeyError, ValueError."""
     notes = found["metadata"]["annotations"]
     for path in found["spec"]["rules"][0]["http"]["paths"]:
         name = path["backend"]["service"]["name"]
+        if f"{PREFIX}actions.{name}" not in notes:
+            yield name, None
+            continue
         forward = json.loads(notes[f"{PREFIX}actions.{name}"])["forwardConfig"]
         conditions = json.loads(notes.get(f"{PREFIX}conditions.{name}", "[]"))
         headers = {

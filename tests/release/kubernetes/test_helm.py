@@ -16,18 +16,12 @@ import pytest
 
 from scripts.release.errors import NeedsPerson
 from scripts.release.external import Ended
-from scripts.release.file import Kubernetes as Settings
-from scripts.release.file import ReleaseFile, read_release_file
+from scripts.release.file import Kubernetes
 from scripts.release.kubernetes import helm, process
 from scripts.release.kubernetes.client import Api
 from scripts.release.kubernetes.helm import Helm
-from scripts.release.kubernetes.platform import Kubernetes
-from scripts.release.route import Target
 from tests.release.kubernetes.apiserver import Server
-from tests.release.kubernetes.bed import RELEASE
 from tests.release.kubernetes.objects import Object
-from tests.release.kubernetes.routes import install
-from tests.release.texts import PROFILE, TARGETS
 
 SECRETS = "/api/v1/namespaces/shop-space/secrets"
 LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -76,7 +70,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
 
 @pytest.fixture
 def made(twin_api: Api, tmp_path: Path) -> Helm:
-    return Helm(twin_api, Settings(namespace="shop-space", app="shop"), tmp_path)
+    return Helm(twin_api, Kubernetes(namespace="shop-space", app="shop"), tmp_path)
 
 
 def test_the_label_of_a_process_is_a_label_and_tells_when_it_has_ended(dead: str) -> None:
@@ -146,23 +140,3 @@ def test_what_was_begun_to_be_taken_away_is_taken_away_first(
     server.answer("POST", SECRETS, "", secret(helm.UNINSTALLING, 1, time.time(), **ours()))
     made.install("shop-green", {})
     assert told == ["uninstall shop-green", "upgrade shop-green"]
-
-
-def file_in(folder: Path) -> ReleaseFile:
-    (folder / "slo.yaml").write_text(TARGETS)
-    (folder / "values.yaml").write_text("{}")
-    (folder / "analysis.yaml").write_text(PROFILE)
-    words = {"router": "service", "edge": "http://127.0.0.1:1", "prometheus": "", "steps": "[100]", "chart": "chart"}
-    text = RELEASE.format(profile=folder / "analysis.yaml", namespace="shop-space", image="local/shop", **words)
-    (folder / "release.yaml").write_text(text)
-    return read_release_file(folder / "release.yaml")
-
-
-def test_the_way_back_waits_for_no_helm(server: Server, twin_api: Api, tmp_path: Path) -> None:
-    """Whoever is at work on a slot: a move of the users asks for nothing of Helm's."""
-    shop = Kubernetes(tmp_path, file_in(tmp_path), twin_api)
-    install(server, "service", shop.router._active)  # type: ignore[attr-defined]
-    server.answer("POST", SECRETS, "", secret("pending-upgrade", 1, time.time(), **ours()))
-    shop.route(Target.all_on("green"), shop.observe().route.token, "r1", 1)
-    assert shop.observe().route.target.sole == "green"
-    assert not any("secrets" in each for each in server.asked)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scripts.release.errors import ReleaseError, Unusable
-from scripts.release.kubernetes.alb import Alb
+from scripts.release.errors import Refused, ReleaseError, Unusable
+from scripts.release.file import Settings
+from scripts.release.kubernetes import settling
+from scripts.release.kubernetes.alb import CHANGE_S, FIRST_S, Alb
 from scripts.release.kubernetes.client import Api
-from scripts.release.kubernetes.elb import Boto, Rule, rule_of
+from scripts.release.kubernetes.elb import Boto, Later, Rule, rule_of
 from scripts.release.kubernetes.ingress import Form
 from scripts.release.route import Audience, Target, Weights
+from scripts.release.slots import Answer, Request
+from slo import yamlfile
+from tests.helm.render import only, render
+from tests.release.conftest import FILE
 from tests.release.kubernetes.apiserver import Server
-from tests.release.kubernetes.fake_alb import INGRESS, FakeAlb
+from tests.release.kubernetes.fake_alb import INGRESS, SERVICES, FakeAlb
 from tests.release.kubernetes.routes import KEY, Shop, frame, install
 
 BLUE, GREEN = Target.all_on("blue"), Target.all_on("green")
@@ -29,18 +37,31 @@ USUAL = 20  # moments in which the fake gets everything done
 class Place:
     """A router over the fake, with both slots up."""
 
-    def __init__(self, server: Server, api: Api) -> None:
+    def __init__(self, server: Server, api: Api, *slots: str) -> None:
         install(server, "alb", Form("shop-space", "shop", 0))
         self.server = server
         self.fake = FakeAlb(server)
-        for slot in ("blue", "green"):
+        for slot in slots or ("blue", "green"):
             self.fake.pods(f"shop-{slot}", f"{slot}-1", f"{slot}-2")
-        self.clock = 1000.0
+        self.clock, self.slept = 1000.0, 0
         self.router = Alb(api, Shop(), lambda: self.fake, lambda: self.clock)
 
     def write(self, target: Target, fence: int = 1) -> None:
         self.clock += 1000  # a cookie of the last release is dead by now
         self.router.write(target, self.router.read().token, "r1", fence)
+
+    def tick(self) -> None:
+        self.fake.tick()
+
+    def ticking(self) -> SimpleNamespace:
+        """A clock whose every pause is a moment of the fake's, and lasts two seconds."""
+        self.slept = 0
+
+        def sleep(seconds: float) -> None:
+            self.slept += 1
+            self.tick()
+
+        return SimpleNamespace(monotonic=lambda: 2.0 * self.slept, sleep=sleep)
 
 
 @pytest.fixture
@@ -127,17 +148,124 @@ def test_a_controller_that_gets_nothing_done_leaves_users_where_they_are(place: 
     assert any("AccessDenied" in event for event in place.fake.events)
 
 
-def test_before_the_first_route_there_is_no_load_balancer(place: Place) -> None:
-    """The controller finds no action for the paths that Helm installed."""
-    place.fake.tick(USUAL)
-    assert any("FailedBuildModel" in event for event in place.fake.events)
+def test_before_the_first_route_the_load_balancer_answers_503(place: Place) -> None:
+    """The controller makes it all the same, in minutes, and finds no action for the paths that Helm installed."""
     with pytest.raises(ReleaseError, match="has no load balancer yet"):
         place.router.edge()
-
+    assert FIRST_S == place.router.settles_s()
     place.write(BLUE)
     assert "the Ingress has no load balancer yet: its events say why" == place.router.missing(BLUE)
+
     place.fake.tick(USUAL)
     assert "http://k8s-fake-shop.elb.example.org" == place.router.edge()
+    assert CHANGE_S == place.router.settles_s()
+
+
+def test_the_first_release_waits_for_the_load_balancer(server: Server, twin_api: Api) -> None:
+    """With one slot deployed and the other never: the controller makes no rule of a Service that is not there."""
+    place = Place(server, twin_api, "blue")
+    place.fake.making = 60
+    place.router.frame()
+    assert not settling.prepare(place.router, BLUE)
+    place.write(BLUE)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(settling, "time", place.ticking())
+        settling.settle(place.router, BLUE, 5.0, Request("/"), lambda probe: Answer(200, "blue"))
+    assert place.slept > place.fake.making
+    assert place.fake.events == []
+    assert {"blue"} == {place.fake.serves(draw) for draw in range(100)}
+
+
+def test_without_the_other_slots_service_the_controller_does_nothing(server: Server, twin_api: Api) -> None:
+    """What the fake must keep, and why a slot that was never deployed has a Service."""
+    place = Place(server, twin_api, "blue")
+    place.write(BLUE)
+    del server.objects[f"{SERVICES}/shop-green"]
+    place.fake.tick(USUAL)
+    assert 'FailedBuildModel: Service "shop-green" not found' in place.fake.events
+    place.router.frame()
+    place.fake.tick(USUAL)
+    assert place.router.applied(BLUE)
+
+
+def test_helm_takes_over_the_service_of_a_slot_that_was_not_deployed(server: Server, twin_api: Api) -> None:
+    """By Helm's own marks; it selects the pods of its slot and has the port of the chart."""
+    Place(server, twin_api, "blue").router.frame()
+    made = server.objects[f"{SERVICES}/shop-green"]
+    rendered = only(
+        render("slot", {"version": "1", "image": {"repository": "a", "tag": "1"}, "slot": "green"}), "Service"
+    )
+    assert made["spec"]["selector"] == rendered["spec"]["selector"]
+    assert made["spec"]["ports"] == rendered["spec"]["ports"]
+    assert made["metadata"]["labels"].items() <= rendered["metadata"]["labels"].items()
+    assert made["metadata"]["annotations"] == {
+        "meta.helm.sh/release-name": "shop-green",
+        "meta.helm.sh/release-namespace": "shop-space",
+    }
+
+
+def live(place: Place, target: Target = BLUE) -> Place:
+    place.write(target)
+    place.fake.tick(USUAL)
+    assert place.router.applied(target)
+    return place
+
+
+def test_nobody_is_sent_to_pods_that_the_load_balancer_does_not_know_yet(place: Place) -> None:
+    """Kubernetes says that they are ready long before; with weight 0 they are registered and asked all the same."""
+    live(place)
+    place.fake.pods("shop-green", "green-3", "green-4")
+    seen = []
+    for _ in range(3):
+        seen.append(place.router.unready(GREEN))
+        place.fake.tick()
+    assert [
+        "the load balancer finds the pods of green 2 not registered",
+        "the load balancer finds the pods of green 2 not registered",
+        "the load balancer finds the pods of green 2 initial",
+    ] == seen
+    assert "" == place.router.unready(GREEN) == place.router.unready(QUARTER) == place.router.unready(BETA)
+
+
+def test_the_write_waits_for_them(place: Place) -> None:
+    """And is refused with the reason where they never come."""
+    live(place)
+    place.fake.pods("shop-green", "green-3")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(settling, "time", place.ticking())
+        assert settling.prepare(place.router, GREEN)
+        assert 3 == place.slept
+        place.fake.pods("shop-green", "green-3", "green-4")
+        patched.setattr(place, "tick", lambda: None)
+        with pytest.raises(
+            Refused, match=r"nobody was moved, since after 18\d s the load balancer finds the pods of green"
+        ):
+            settling.prepare(place.router, GREEN)
+    assert BLUE == place.router.read().target
+
+
+def test_the_way_back_waits_for_nothing(place: Place) -> None:
+    """The old slot's pods are there; one that is unhealthy gets no requests, and AWS may not answer at all."""
+    live(place, GREEN)
+    assert "" == place.router.unready(BLUE)
+    place.fake._targets["shop-blue"]["blue-1"] = "unhealthy"
+    assert "" == place.router.unready(BLUE)
+    place.fake._targets["shop-blue"]["blue-2"] = "unhealthy"
+    assert "the load balancer finds the pods of blue 2 unhealthy" == place.router.unready(BLUE)
+    place.fake.broken = "Unable to locate credentials"
+    assert "" == place.router.unready(BLUE)
+
+
+def test_a_plan_is_refused_where_aws_cannot_be_asked(place: Place, tmp_path: Path) -> None:
+    """What is in force could not be seen in the middle of it; too many questions are no reason."""
+    (tmp_path / "release.yaml").write_text(FILE)
+    asked = yamlfile.load(tmp_path / "release.yaml", Settings)
+    live(place)
+    assert [] == place.router.refusals(asked)
+    place.fake.throttled = 1
+    assert [] == place.router.refusals(asked)
+    place.fake.broken = "Unable to locate credentials"
+    assert ["what is in force cannot be seen: AWS: Unable to locate credentials"] == place.router.refusals(asked)
 
 
 def test_targets_that_are_not_healthy_yet_are_waited_for(place: Place) -> None:
@@ -147,9 +275,9 @@ def test_targets_that_are_not_healthy_yet_are_waited_for(place: Place) -> None:
     place.fake.pods("shop-green", "green-3")
     place.fake.tick()
 
-    assert "the targets of green are {'draining': 2}" == place.router.missing(GREEN)
+    assert "the targets of green are 2 draining" == place.router.missing(GREEN)
     place.fake.tick()
-    assert "the targets of green are {'initial': 1}" == place.router.missing(GREEN)
+    assert "the targets of green are 1 initial" == place.router.missing(GREEN)
     place.fake.tick()
     assert place.router.applied(GREEN)
 
@@ -181,6 +309,47 @@ def test_without_boto3_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(Unusable, match="pip install boto3"):
         Boto()
+
+
+class Pages:
+    """A stand-in for boto3's client of ELB, with one load balancer and one target group."""
+
+    def __init__(self, state: str) -> None:
+        self.balancer = {"LoadBalancerArn": "l", "DNSName": "Shop.elb", "State": {"Code": state}}
+
+    def get_paginator(self, call: str) -> SimpleNamespace:
+        forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": "a", "Weight": 1}]}}
+        pages = {
+            "describe_load_balancers": {"LoadBalancers": [self.balancer]},
+            "describe_listeners": {"Listeners": [{"ListenerArn": "n"}]},
+            "describe_rules": {"Rules": [{"Conditions": [], "Actions": [forward]}]},
+        }
+        return SimpleNamespace(paginate=lambda **asked: [pages[call]])
+
+    def describe_target_health(self, TargetGroupArn: str) -> dict[str, object]:  # noqa: N803 - boto3's name
+        return {"TargetHealthDescriptions": [{"Target": {"Id": "10.0.0.1"}, "TargetHealth": {"State": "initial"}}]}
+
+
+def test_a_load_balancer_that_is_being_made_has_nothing_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rules are there before it answers anybody."""
+    monkeypatch.setattr("boto3.client", lambda name: Pages("provisioning"))
+    with pytest.raises(Later, match=r"still making the load balancer shop\.elb"):
+        Boto().rules("shop.elb")
+    monkeypatch.setattr("boto3.client", lambda name: Pages("active"))
+    assert [Rule({}, {"a": 1})] == list(Boto().rules("shop.elb"))
+    assert {"10.0.0.1": "initial"} == Boto().health("a")
+    with pytest.raises(ReleaseError, match=r"AWS has no load balancer other\.elb"):
+        Boto().rules("other.elb")
+
+
+def test_without_a_region_it_says_which_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By the name that boto3 reads."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(Unusable, match="set AWS_DEFAULT_REGION and credentials"):
+        Boto()
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    Boto()
 
 
 def test_a_rule_is_read_as_elb_describes_it() -> None:

@@ -172,6 +172,13 @@ def settings(tmp_path: Path, **more: Any) -> Settings:
     return msgspec.structs.replace(yamlfile.load(tmp_path / "release.yaml", Settings), **more)
 
 
+@pytest.fixture
+def region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of AWS, which nobody asks."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
+@pytest.mark.usefixtures("region")
 @pytest.mark.parametrize(
     ("driver", "keys"),
     [
