@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import yaml
+from helm_python import HelmError
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from scripts.cli import primetrade
+from scripts.release.file import Settings
+from slo import yamlfile
+from tests.helm.render import files, laid, read
 
 HELP = ["-h", "--help"]  # click keeps what a command is first asked with
 ROOT = Path(__file__).parent.parent
@@ -107,6 +114,49 @@ def test_every_relative_link_of_a_page_leads_somewhere(page: Path) -> None:
     found = [str(token.attrGet("href") or token.attrGet("src") or "") for token in tokens(page)]
     paths = [link.partition("#")[0] for link in found if "://" not in link]
     assert [] == [path for path in paths if not (page.parent / path).exists()]
+
+
+def charts(page: Path) -> Iterator[tuple[str, str, Any]]:
+    """The charts that a page's commands install with values written out: the release, the chart and the values."""
+    for token in tokens(page):
+        if token.type == "fence":
+            for found in re.finditer(
+                r"helm upgrade --install (\S+) helm/(\w+)[^\n]*<<'YAML'\n(.*?)\nYAML", token.content, re.DOTALL
+            ):
+                yield found[1], found[2], yaml.safe_load(found[3])
+
+
+def sections(page: Path) -> Iterator[Any]:
+    """Parts of release.yaml."""
+    for token in tokens(page):
+        found = yaml.safe_load(token.content) if token.type == "fence" and token.info == "yaml" else None
+        if isinstance(found, dict) and found.keys() <= {*Settings.__struct_fields__}:
+            yield found
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if [*charts(page)]], ids=lambda page: page.name)
+def test_the_values_of_a_page_are_taken_by_the_chart(page: Path) -> None:
+    """By its schema and its guards."""
+    for name, chart, values in charts(page):
+        assert files(chart, values, name)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if [*sections(page)]], ids=lambda page: page.name)
+def test_the_parts_of_release_yaml_of_a_page_are_taken(page: Path, tmp_path: Path) -> None:
+    """Laid over the file of the repository."""
+    path = tmp_path / "release.yaml"
+    for found in sections(page):
+        path.write_text(yaml.safe_dump(laid(read(ROOT / "release.yaml"), found)))
+        assert yamlfile.load(path, Settings)
+
+
+def test_values_that_a_chart_refuses_are_found(tmp_path: Path) -> None:
+    """As a word with spaces was, for a key."""
+    page = tmp_path / "page.md"
+    page.write_text("```sh\nhelm upgrade --install shop helm/router <<'YAML'\npreview: {key: a word}\nYAML\n```\n")
+    ((name, chart, values),) = charts(page)
+    with pytest.raises(HelmError, match="key"):
+        files(chart, values, name)
 
 
 def test_the_index_of_how_tos_has_every_one() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import helm_python
 import pytest
 
-from scripts.release.kubernetes.findings import RIGHTS
+from scripts.release.kubernetes.rights import ASKED, rights, wanted
 from tests.helm.cluster import RefusedError, rendered
 from tests.helm.render import CASES, HELM, Object, case_values, laid, only, render
 from tests.helm.test_slot_guards import spoken
@@ -139,19 +139,34 @@ def test_the_active_service_has_a_test_of_its_own() -> None:
     assert {"name": "TARGET", "value": "http://shop:80/health"} in pod["spec"]["containers"][0]["env"]
 
 
-def test_the_role_has_every_right_that_the_engine_misses_without() -> None:
-    """What the doctor asks for is what the chart gives."""
-    rules = only(render("router", {"deployer": {"enabled": True}}), "Role")["rules"]
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_role_has_the_rights_that_the_engine_needs_and_no_more(driver: str) -> None:
+    """What the doctor asks for is what the chart gives, with every kind that a slot's values can ask for."""
+    allow = {"keda": True, "serviceMonitors": True, "externalSecrets": True}
+    role = only(render("router", laid(DRIVERS[driver], {"deployer": {"enabled": True, "allow": allow}})), "Role")
     given = {
-        (group, resource, verb)
-        for rule in rules
+        (group, resource, verb, name)
+        for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
+        for name in rule.get("resourceNames", [""])
     }
-    asked = {(group, resource, verb) for (group, resource), verbs in RIGHTS.items() for verb in verbs}
+    needed = rights("shop", driver, {*ASKED}, {"public"} if driver == "gateway" else set())
+    asked = [(right.group, right.resource, verb, right.name) for right in needed for verb in right.verbs]
+    assert given == {*asked}
+    assert len(asked) == len({*asked})
 
-    assert set() == asked - given
+
+def test_what_values_ask_for_takes_a_right_of_its_own() -> None:
+    """Every kind that the slot chart makes in any of its cases is among them."""
+    cases = [case_values(case) for case in CASES if case.parent.parent.name == "slot"]
+    assert {*ASKED} == {name for values in cases for name in wanted(values)}
+    needed = {right.resource for right in rights("shop", "service", {*ASKED}, set())}
+    made = {each["kind"] for values in cases for each in render("slot", values)} - {"Pod"}  # of `helm test`
+    assert set() == {
+        plural for kind in made if (plural := kind.lower().replace("policy", "policie") + "s") not in needed
+    }
 
 
 def test_every_guard_has_its_case() -> None:

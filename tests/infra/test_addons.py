@@ -227,6 +227,13 @@ def test_the_release_engine_gets_the_role_that_the_router_makes() -> None:
     assert [GROUP] == [each["name"] for each in found["subjects"]]
 
 
+def test_the_load_balancer_asks_for_a_path_that_the_application_has() -> None:
+    """Its pods would never be healthy otherwise, and no user be sent to them."""
+    ingress = next(each for each in objects("router", "eks-router.yaml") if each["kind"] == "Ingress")
+    asked = ingress["metadata"]["annotations"]["alb.ingress.kubernetes.io/healthcheck-path"]
+    assert asked == read(ROOT / "release.yaml")["artefact"]["probes"]["traffic"]
+
+
 def objects(chart: str, *files: str, **more: Any) -> list[Object]:
     """What a chart makes of files of values, laid one over the other; Kubernetes refuses none of it."""
     values: Object = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from scripts.release.errors import NeedsPerson, ReleaseError
@@ -11,31 +13,16 @@ from scripts.release.journal import Holder
 from scripts.release.kubernetes import configs, floor, helm, slots
 from scripts.release.kubernetes.client import Api, Object
 from scripts.release.kubernetes.helm import Helm
+from scripts.release.kubernetes.httproute import Form
 from scripts.release.kubernetes.objects import Objects
+from scripts.release.kubernetes.rights import ALLOW, Right, gateways, rights, wanted
 from scripts.release.kubernetes.router import Router
 from scripts.release.kubernetes.slots import Parts, annotation
-from scripts.release.kubernetes.values import autoscaler
+from scripts.release.kubernetes.values import autoscaler, values_of
 from scripts.release.route import SLOTS
 from scripts.release.slots import Finding
 
 REAP = "primetrade release reap"
-
-# What the engine does, by group and resource: the Role of the chart helm/router allows no more.
-RIGHTS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("apps", "deployments"): ("get", "list", "create", "patch", "delete"),
-    ("apps", "replicasets"): ("list",),
-    ("", "services"): ("get", "create", "patch", "delete"),
-    ("", "configmaps"): ("get", "list", "create", "update", "patch", "delete"),
-    ("", "serviceaccounts"): ("create", "patch", "delete"),
-    ("", "secrets"): ("get", "list", "create", "update", "delete"),
-    ("", "pods"): ("get", "list"),
-    ("", "pods/log"): ("get",),
-    ("", "pods/proxy"): ("get", "create"),
-    ("policy", "poddisruptionbudgets"): ("create", "patch", "delete"),
-    ("batch", "jobs"): ("get", "create", "delete"),
-    ("discovery.k8s.io", "endpointslices"): ("list",),
-    ("coordination.k8s.io", "leases"): ("get", "update"),
-}
 
 
 class Place(NamedTuple):
@@ -47,6 +34,7 @@ class Place(NamedTuple):
     router: Router
     helm: Helm
     holder: Callable[[], Holder | None]  # whose run is at work
+    directory: Path  # of the release file, which the values are relative to
 
 
 def findings(place: Place) -> list[Finding]:
@@ -61,29 +49,44 @@ def findings(place: Place) -> list[Finding]:
 
 
 def _rights(place: Place) -> Iterator[Finding]:
+    app, space = place.settings.app, place.settings.namespace
     lacking = [
-        f"{verb} {resource}{f'.{group}' if group else ''}"
-        for (group, resource), verbs in RIGHTS.items()
-        for verb in verbs
-        if not _may(place, group, resource, verb)
+        (right, verb) for right in _needed(place) for verb in right.verbs if not _may(place.api, space, right, verb)
     ]
     if lacking:
-        app, space = place.settings.app, place.settings.namespace
+        words = dict.fromkeys(f"{verb} {right.what}" for right, verb in lacking)
+        allow = dict.fromkeys(f"allow.{ALLOW[right.group]}" for right, _ in lacking if right.group in ALLOW)
+        sets = " ".join(f"--set deployer.{each}=true" for each in ("enabled", *allow))
         yield Finding(
-            f"this account may not {', '.join(lacking)} in the namespace {space}",
-            f"helm upgrade -n {space} {app} helm/router --reuse-values --force-conflicts --set deployer.enabled=true",
+            f"this account may not {', '.join(words)} in the namespace {space}",
+            f"helm upgrade -n {space} {app} helm/router --reuse-values --force-conflicts {sets}",
         )
 
 
-def _may(place: Place, group: str, resource: str, verb: str) -> bool:
-    kind, _, part = resource.partition("/")
-    attributes = {"namespace": place.settings.namespace, "verb": verb, "group": group, "resource": kind}
-    if part:
-        attributes["subresource"] = part
-    if kind == "leases":
-        attributes["name"] = f"{place.settings.app}-rollout"
+def _needed(place: Place) -> list[Right]:
+    """By the router, by the values of the next release, and by those of what runs, which it may have to bring back."""
+    wants: set[str] = set()
+    with suppress(ReleaseError):
+        wants |= wanted(values_of(place.settings, place.directory))
+    with suppress(ReleaseError):  # what cannot be read is found beside this
+        wants |= {
+            name for parts in place.objects.both().values() if parts.release for name in wanted(parts.release.values)
+        }
+    found: set[str] = set()
+    if place.router.name == "gateway" and not place.settings.edge:
+        with suppress(ReleaseError):
+            found = gateways(
+                place.api.get(Form(place.settings.namespace, place.settings.app).path), place.settings.namespace
+            )
+    return rights(place.settings.app, place.router.name, wants, found)
+
+
+def _may(api: Api, namespace: str, right: Right, verb: str) -> bool:
+    kind, _, part = right.resource.partition("/")
+    attributes = {"namespace": namespace, "verb": verb, "group": right.group, "resource": kind}
+    attributes |= {name: text for name, text in (("subresource", part), ("name", right.name)) if text}
     body = {"metadata": {"name": ""}, "spec": {"resourceAttributes": attributes}}
-    answer = place.api.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
+    answer = api.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body)
     return bool(answer["status"]["allowed"])
 
 

@@ -161,8 +161,8 @@ class Kubernetes:
         return self._sender.analyse(load)
 
     def diagnose(self) -> Sequence[Finding]:
-        held = self._lease.holder
-        return findings(Place(self.api, self.settings, self._objects, self.router, self._helm, held))
+        held, directory = self._lease.holder, self.file.path.absolute().parent
+        return findings(Place(self.api, self.settings, self._objects, self.router, self._helm, held, directory))
 
     def now(self) -> float:
         return time.time()

@@ -25,9 +25,7 @@ _IMAGE = re.compile(
 def release_of(settings: Kubernetes, directory: Path, version: str, env: Mapping[str, str], image: str) -> Release:
     """The release that runs `image`, or the file's, under `version`. Raises Unusable."""
     name = image_values(image or settings.image, version)
-    values: Values = {}
-    for file in settings.values:
-        values = laid(values, _read(directory / file))
+    values = values_of(settings, directory)
     own: Values = {"version": version, "image": name}
     if env:
         own["config"] = dict(env)
@@ -35,6 +33,14 @@ def release_of(settings: Kubernetes, directory: Path, version: str, env: Mapping
         own["secret"] = settings.secret
     whole = f"{name['repository']}@{name['digest']}" if name["digest"] else f"{name['repository']}:{name['tag']}"
     return Release(version, (), dict(env), whole, laid(values, own))
+
+
+def values_of(settings: Kubernetes, directory: Path) -> Values:
+    """The files of values, each laid over the one before. Raises Unusable."""
+    values: Values = {}
+    for file in settings.values:
+        values = laid(values, _read(directory / file))
+    return values
 
 
 def image_values(image: str, version: str) -> dict[str, str]:

@@ -64,7 +64,10 @@ def _rights(shop: Kubernetes, file: ReleaseFile, place: Bed) -> None:
     role = f"{RBAC}/{place.namespace}/roles/shop-deployer"
     rules: list[dict[str, Any]] = (place.admin.get(role) or {})["rules"]
     fewer = [rule for rule in rules if not {"pods/proxy", "leases"} & set(rule["resources"])]
-    for left, lacking in ((fewer, "get pods/proxy, create pods/proxy, get leases"), ([], "get deployments.apps, list")):
+    for left, lacking in (
+        (fewer, "get pods/proxy, create pods/proxy, create leases.coordination.k8s.io, get leases"),
+        ([], "get deployments.apps, list"),
+    ):
         place.admin.merge_patch(role, {"rules": left})
         until(lambda lacking=lacking: lacking in str(told(shop, file)))
         what, mend = told(shop, file)[0]
