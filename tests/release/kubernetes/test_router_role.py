@@ -65,6 +65,23 @@ def test_helm_installs_changes_and_takes_away_a_slot_by_the_role(site: Site, dep
         helm(deployer, site, ["uninstall", name], {})
 
 
+def test_helm_takes_over_what_the_router_has_made_for_a_slot(site: Site, deployer: Path) -> None:
+    """Behind a load balancer a slot has a Service before it is deployed, and after it was taken away."""
+    api, name = Api.connect("", str(deployer)), "shop-green"
+    router, at = ROUTERS[site.driver](api, Shop(site.namespace)), f"/api/v1/namespaces/{site.namespace}/services/{name}"
+    (case,) = [case for case in CASES if case.name == "minimal-values.yaml"]
+    for _ in range(2):
+        router.frame()
+        assert (api.get(at) is not None) == (site.driver == "alb")
+        helm(deployer, site, install_words(name, str(HELM / "slot")), laid(case_values(case), {"slot": "green"}))
+        made = api.get(at)
+        assert made
+        assert [each["name"] for each in made["spec"]["ports"]] == ["traffic"]
+        assert made["metadata"]["labels"]["helm.sh/chart"].startswith("slot-")
+        helm(deployer, site, ["uninstall", name], {})
+        assert api.get(at) is None
+
+
 def test_what_the_role_does_not_say_is_refused(site: Site, deployer: Path) -> None:
     """Other namespaces, other routes, roles, and pods made by hand."""
     api, space = Api.connect("", str(deployer)), f"namespaces/{site.namespace}"
