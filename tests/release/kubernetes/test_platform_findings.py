@@ -37,6 +37,7 @@ def file(service_bed: Bed) -> ReleaseFile:
 @pytest.fixture
 def shop(service_bed: Bed, file: ReleaseFile) -> Kubernetes:
     """1.0.0 is live in blue, and no journal yet."""
+    service_bed.uninstall("blue")  # somebody has been at what it was made of
     found = service_bed.anew(file)
     assert told(found, file) == []
     return found
