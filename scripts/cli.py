@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 import signal
 import sys
 from types import FrameType
 
 import click
 
-from scripts.exits import Exit
+from scripts.exits import Exit, document
 
 NOUNS = {
     "demo": "The main job: the system up, 1,000 requests/s, releases through it, verdict and report.",
@@ -54,8 +55,19 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
     sys.exit(Exit.TERMINATED)
 
 
+def _document(words: str, code: int) -> None:
+    """Where one was asked for and none is there: whoever reads stdout finds how it ended."""
+    from scripts.console import printed  # noqa: PLC0415  # `--help` stays fast
+
+    if "--json" in sys.argv and not printed.document:
+        click.echo(json.dumps(document(words, code), ensure_ascii=False))
+
+
 def main() -> None:
-    """Run the command; an interrupt ends with 130 and SIGTERM with 143, never with 0."""
+    """Run the command; an interrupt ends with 130 and SIGTERM with 143, never with 0.
+
+    With --json a failure is a document too: {"error": words, "exit": code, "next": command or ""}.
+    """
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
         signal.signal(signal.SIGHUP, _terminate)  # a closed terminal: what was started is ended
@@ -63,10 +75,16 @@ def main() -> None:
         code = primetrade.main(standalone_mode=False)
     except click.ClickException as exc:
         exc.show()
+        _document(exc.format_message(), exc.exit_code)
         sys.exit(exc.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
+        _document("interrupted", Exit.INTERRUPTED)
         sys.exit(Exit.INTERRUPTED)
+    except SystemExit as exc:
+        if exc.code == Exit.TERMINATED:
+            _document("terminated", Exit.TERMINATED)
+        raise
     sys.exit(code if isinstance(code, int) else Exit.DONE)
 
 

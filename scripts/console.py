@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from rich.console import Console
 
+
+class _Printed:
+    """What this process has put on stdout so far."""
+
+    document = False  # of JSON, whole
+
+
+printed = _Printed()
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import wraps
@@ -9,6 +10,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+NEXT = re.compile(r"`(primetrade [^`]+)`")  # how a message names a command
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -46,6 +48,13 @@ MEANING = {
     Exit.INTERRUPTED: "interrupted (ctrl-C)",
     Exit.TERMINATED: "terminated (SIGTERM)",
 }
+
+
+def document(words: str, code: int) -> dict[str, str | int]:
+    """A failure as data: its words, its exit code, and the command that they say comes next, or ""."""
+    told = words.rpartition("Now: ")[2]
+    found = NEXT.search(told) or NEXT.search(words)
+    return {"error": words, "exit": int(code), "next": found[1] if found else ""}
 
 
 class Failed(click.ClickException):

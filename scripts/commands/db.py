@@ -13,7 +13,7 @@ import msgspec
 
 from app.maintenance import Busy, MigrationError
 from loadtest.errors import LoadError
-from scripts.commands.options import json_option, local_home, local_home_option
+from scripts.commands.options import json_option, local_home, local_home_option, print_json
 from scripts.commands.release.options import author, connect, place
 from scripts.console import err, out, say
 from scripts.db.lint import LintError
@@ -185,7 +185,7 @@ def lint(paths: tuple[Path, ...], as_json: bool) -> None:
 
     found = linter.lint(*([paths] if paths else []))
     if as_json:
-        click.echo(msgspec.json.encode({"findings": found}).decode())
+        print_json({"findings": found})
     for finding in () if as_json else found:
         say(str(finding))
     if found:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loadtest.errors import LoadError
-from scripts.commands.options import json_option
+from scripts.commands.options import json_option, print_json
 from scripts.console import err, say
 from scripts.exits import Exit, Failed, exits
 from scripts.load_job.options import cluster_options, launched
@@ -187,9 +187,7 @@ def follow(load: LoadRun | JobRun, progress: Progress) -> Recording:
 
 
 def _judge(recording: Recording, slo_path: Path, out: Path, *, as_json: bool) -> int:
-    import msgspec  # noqa: PLC0415 - `--help` stays fast
-
-    from loadtest.judge import UncountedError, judge  # noqa: PLC0415
+    from loadtest.judge import UncountedError, judge  # noqa: PLC0415 - `--help` stays fast
     from loadtest.machine import generators, machine  # noqa: PLC0415
     from loadtest.report import write_all  # noqa: PLC0415
     from slo.objective import Outcome  # noqa: PLC0415
@@ -202,7 +200,7 @@ def _judge(recording: Recording, slo_path: Path, out: Path, *, as_json: bool) ->
         raise Failed(str(exc), Exit.USAGE) from exc
     paths = write_all(result, out)
     if as_json:
-        click.echo(msgspec.json.encode(result))
+        print_json(result)
     else:
         say(result.headline)
         for judgement in result.judgements:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
-from scripts.console import err, say
+from scripts.console import err, printed, say
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document; progress goes to stderr.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document, of a failure too; progress goes to stderr."
+)
 
 program_option = click.option(
     "--program",
@@ -41,8 +43,17 @@ def local_home(home: Path | None) -> Path:
 
 def progress(as_json: bool) -> Callable[[str], None]:
     """What prints a line of progress: beside a JSON document it goes to stderr."""
-    return _beside if as_json else say
+    return beside if as_json else say
 
 
-def _beside(line: str) -> None:
+def print_json(value: object) -> None:
+    """The one document of a verb, indented for people who read it all the same."""
+    import msgspec  # noqa: PLC0415  # `--help` stays fast
+
+    printed.document = True
+    click.echo(msgspec.json.format(msgspec.json.encode(value)))
+
+
+def beside(line: str) -> None:
+    """Print a line to stderr."""
     err.print(line, markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from scripts.commands.release.text import status_line, status_lines
-from scripts.console import out, say
+from scripts.console import out, printed, say
 from scripts.release.errors import ReleaseError
 from scripts.release.run import utc
 from scripts.release.status import Status
@@ -50,6 +50,7 @@ def _tell(look: Callable[[], Status], clock: Callable[[], float], *, as_json: bo
     while True:
         seen = _seen(look)
         if as_json and seen != earlier:
+            printed.document = True
             click.echo(msgspec.json.encode({"error": seen} if isinstance(seen, str) else seen))
         elif not as_json and _line(seen) != (earlier and _line(earlier)):
             say(f"{utc(clock())}  {_line(seen)}")
