@@ -92,20 +92,31 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_text)
 
 
 def load(path: str | Path, type: type[T]) -> T:  # noqa: A002 - the name msgspec gives it
-    """Read `path` as one YAML document of `type`.
+    """Read `path` as one YAML document of `type`. Raises YamlFileError as `read` and `parse`."""
+    return parse(read(path), path, type)
 
-    Raises YamlFileError, with file, line and key, for an unreadable or empty file, bad YAML, keys unknown, missing or
-    given twice, wrong types, and every ValueError of the structs' own rules.
+
+def read(path: str | Path) -> bytes:
+    """The bytes of a file. Raises YamlFileError where it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as exc:
+        raise YamlFileError(f"{path}: cannot be read: {exc.strerror}; give the path of a readable file") from exc
+
+
+def parse(raw: bytes, path: str | Path, type: type[T]) -> T:  # noqa: A002 - as above
+    """One YAML document of `type`; `path` is what messages call it.
+
+    Raises YamlFileError, with file, line and key, for an empty text, bad YAML, keys unknown, missing or given twice,
+    wrong types, and every ValueError of the structs' own rules.
     """
     try:
-        loader = _Loader(Path(path).read_bytes())
+        loader = _Loader(raw)
         try:
             root = loader.get_single_node()
             data = None if root is None else loader.construct_document(root)
         finally:
             loader.dispose()
-    except OSError as exc:
-        raise YamlFileError(f"{path}: cannot be read: {exc.strerror}; give the path of a readable file") from exc
     except yaml.MarkedYAMLError as exc:
         line = "" if exc.problem_mark is None else f"{exc.problem_mark.line + 1}:"
         said = ", ".join(part for part in (exc.context, exc.problem) if part)

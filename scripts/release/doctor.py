@@ -42,7 +42,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 def examine(platform: Platform, file: ReleaseFile) -> tuple[Drift, ...]:
     """Everything that is wrong with a platform; what cannot be read is a finding too."""
-    told = tuple(Drift(platform.name, each.what, f"`{each.mend}`") for each in platform.diagnose())
+    told = (*_lost(file), *(Drift(platform.name, each.what, f"`{each.mend}`") for each in platform.diagnose()))
     try:
         memory = remember(platform.journal.read())
     except ReleaseError as exc:
@@ -52,6 +52,12 @@ def examine(platform: Platform, file: ReleaseFile) -> tuple[Drift, ...]:
     except ReleaseError as exc:
         return (*told, Drift(platform.name, str(exc), platform.revive))
     return (*told, *diagnose(Seen(now, file, platform.now(), holder, platform.revive)))
+
+
+def _lost(file: ReleaseFile) -> Iterator[Drift]:
+    if file.lost:
+        mend = "mend it: commands forward need it, those on the way back go by the copy of the last one that was used"
+        yield Drift(file.path.name, file.lost, mend)
 
 
 def diagnose(seen: Seen) -> tuple[Drift, ...]:

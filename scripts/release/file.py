@@ -262,6 +262,10 @@ class Settings(_Strict, frozen=True):
             raise ValueError(f"approvals.before: {unknown[0]} is no stage of steps")
 
 
+class Lacking(Unusable):
+    """Neither the file nor the targets it names say what its gates need."""
+
+
 class ReleaseFile(msgspec.Struct, frozen=True):
     """Settings that can be used, and where they are from."""
 
@@ -271,6 +275,8 @@ class ReleaseFile(msgspec.Struct, frozen=True):
     overrides: tuple[str, ...]
     latency_ms: float
     failure_share: float
+    text: str = ""
+    lost: str = ""  # why the file cannot be used, where this is the copy that an earlier command kept
 
     def release(self, version: str, env: Mapping[str, str], image: str = "") -> Release:
         """The release of this artefact under `version`, `env` laid over the file's own. Raises Unusable."""
@@ -296,32 +302,45 @@ def read_release_file(path: Path, overrides: tuple[str, ...] = ()) -> ReleaseFil
 
     Raises YamlFileError or SloFileError with file, line and key; Unusable for an override.
     """
-    settings = yamlfile.load(path, Settings)
-    for override in overrides:
-        settings = override_one(settings, override)
-    targets = read_targets(path.parent / settings.slo)
+    raw = yamlfile.read(path)
+    settings = read_settings(raw, path, overrides)
+    targets, text = read_targets(path.parent / settings.slo), raw.decode(errors="replace")
     compare = settings.gates.compare
     return ReleaseFile(
         settings=settings,
         path=path,
-        digest=hashlib.sha256("\n".join([path.read_text(), *overrides]).encode()).hexdigest()[:12],
+        digest=digest_of(text, overrides),
         overrides=overrides,
         latency_ms=compare.latency_ms or _latency_ms(targets),
         failure_share=compare.failure_share or _failure_share(targets),
+        text=text,
     )
+
+
+def read_settings(raw: bytes, path: Path, overrides: tuple[str, ...]) -> Settings:
+    """The settings of a text, `overrides` laid over it. Raises YamlFileError, and Unusable for an override."""
+    settings = yamlfile.parse(raw, path, Settings)
+    for override in overrides:
+        settings = override_one(settings, override)
+    return settings
+
+
+def digest_of(text: str, overrides: tuple[str, ...]) -> str:
+    """The same for the same text and overrides: 12 hex digits of their SHA-256."""
+    return hashlib.sha256("\n".join([text, *overrides]).encode()).hexdigest()[:12]
 
 
 def _latency_ms(targets: Targets) -> float:
     found = [o.threshold_ms for o in targets.objectives if o.kind is Kind.LATENCY and o.threshold_ms]
     if not found:
-        raise Unusable("gates.compare.latency_ms: the targets have no latency objective either; give one here")
+        raise Lacking("gates.compare.latency_ms: the targets have no latency objective either; give one here")
     return found[0]
 
 
 def _failure_share(targets: Targets) -> float:
     found = [1 - o.target for o in targets.objectives if o.kind is Kind.ERRORS]
     if not found:
-        raise Unusable("gates.compare.failure_share: the targets have no objective for errors either; give one here")
+        raise Lacking("gates.compare.failure_share: the targets have no objective for errors either; give one here")
     return found[0]
 
 

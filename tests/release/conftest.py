@@ -20,6 +20,7 @@ from scripts.release.route import Target, Weights
 from scripts.release.twin import Twin
 from tests.cluster.conftest import cluster  # noqa: F401 - a fixture
 from tests.release.kubernetes.bed import Bed, bed
+from tests.release.prompt import Prompt
 from tests.release.texts import PROFILE, TARGETS
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +78,14 @@ def twin(empty: Twin, file: ReleaseFile, caller: Caller) -> Twin:
     deploy(empty, file, "1.0.0", caller)
     empty.calls.clear()
     return empty
+
+
+@pytest.fixture
+def prompt(
+    twin: Twin, file: ReleaseFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Prompt:
+    """A shell beside that release file."""
+    return Prompt(twin, file.path, tmp_path / "home", monkeypatch, capsys)
 
 
 # Short windows and wide margins: what is tested is the order of things, not the statistics.

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from scripts.commands.release.options import author, caller, connect, place, print_json, show
+from scripts.commands.options import print_json
+from scripts.commands.release.options import author, caller, connect_back, place, show
 from scripts.console import say
 
 
@@ -20,7 +21,7 @@ def abort(**where: Any) -> None:
     """
     from scripts.release import engine  # noqa: PLC0415 - `--help` stays fast
 
-    platform, file = connect(where)
+    platform, file = connect_back(where)
     with caller(where) as who:
         done = engine.abort(platform, file, who)
     show(done, as_json=where["as_json"])
@@ -38,7 +39,7 @@ def rollback(**where: Any) -> None:
     """
     from scripts.release import engine  # noqa: PLC0415 - as above
 
-    platform, file = connect(where)
+    platform, file = connect_back(where)
     with caller(where) as who:
         done = engine.rollback(platform, file, who)
     show(done, as_json=where["as_json"])
@@ -56,7 +57,7 @@ def reap(**where: Any) -> None:
     """
     from scripts.release import engine  # noqa: PLC0415 - as above
 
-    platform, file = connect(where)
+    platform, file = connect_back(where)
     with caller(where) as who:
         done = engine.reap(platform, file, who)
     show(done, as_json=where["as_json"])
@@ -73,7 +74,7 @@ def unlock(force: bool, **where: Any) -> None:
     """
     from scripts.release import engine  # noqa: PLC0415 - as above
 
-    platform, _ = connect(where)
+    platform, _ = connect_back(where)
     with caller(where) as who:
         words = engine.unlock(platform, who, force=force)
     if where["as_json"]:

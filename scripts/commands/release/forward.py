@@ -7,17 +7,16 @@ from typing import Any
 
 import click
 
-from scripts.commands.options import json_option
+from scripts.commands.options import json_option, print_json
 from scripts.commands.release.options import (
     ERRORS,
     all_at_once_option,
     author,
     caller,
     chosen,
-    connect,
+    connect_forward,
     file_option,
     place,
-    print_json,
     show,
     version,
 )
@@ -61,7 +60,7 @@ def deploy(version: str, **where: Any) -> None:
     from scripts.release import engine  # noqa: PLC0415 - `--help` stays fast
 
     options = chosen(where)
-    platform, file = connect(where)
+    platform, file = connect_forward(where, "deploy")
     with caller(where) as who:
         done = engine.deploy(platform, file, version, who, options)
     show(done, as_json=where["as_json"])
@@ -78,7 +77,7 @@ def shift(percent: int, **where: Any) -> None:
     """
     from scripts.release import engine  # noqa: PLC0415 - as above
 
-    platform, file = connect(where)
+    platform, file = connect_forward(where, "shift")
     with caller(where) as who:
         done = engine.shift(platform, file, percent, who)
     show(done, as_json=where["as_json"])
@@ -94,7 +93,7 @@ def approve(**where: Any) -> None:
     """
     from scripts.release import engine  # noqa: PLC0415 - as above
 
-    platform, file = connect(where)
+    platform, file = connect_forward(where, "approve")
     with caller(where) as who:
         done = engine.approve(platform, file, who)
     show(done, as_json=where["as_json"])
@@ -111,7 +110,7 @@ def promote(all_at_once: bool, **where: Any) -> None:
     """
     from scripts.release import engine  # noqa: PLC0415 - as above
 
-    platform, file = connect(where)
+    platform, file = connect_forward(where, "promote")
     with caller(where) as who:
         done = engine.promote(platform, file, who, all_at_once=all_at_once)
     show(done, as_json=where["as_json"])
@@ -127,7 +126,7 @@ def resume(**where: Any) -> None:
     """
     from scripts.release import engine  # noqa: PLC0415 - as above
 
-    platform, file = connect(where)
+    platform, file = connect_forward(where, "resume")
     with caller(where) as who:
         done = engine.resume(platform, file, who)
     show(done, as_json=where["as_json"])

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts.commands.release.options import chosen, connect, place, print_json, version
+from scripts.commands.options import print_json
+from scripts.commands.release.options import chosen, connect, connect_back, place, version
 from scripts.console import say
 from scripts.release.errors import NeedsPerson, Undecided, Unusable
 
@@ -58,7 +59,7 @@ def status(watch: bool, **where: Any) -> None:
     from scripts.commands.release.text import status_lines  # noqa: PLC0415 - as above
     from scripts.commands.release.watch import follow  # noqa: PLC0415 - as above
 
-    platform, _ = connect(where)
+    platform, _ = connect_back(where)
     look = _look(platform)
     if watch:
         follow(look, platform.now, as_json=where["as_json"])
@@ -94,7 +95,7 @@ def history(limit: int, run_id: str | None, **where: Any) -> None:
     from scripts.commands.release.text import entry_line, run_lines  # noqa: PLC0415 - as above
     from scripts.release.memory import runs  # noqa: PLC0415 - as above
 
-    platform, _ = connect(where)
+    platform, _ = connect_back(where)
     entries = platform.journal.read()
     lines = [entry for entry in entries if entry.run == run_id]
     if run_id is not None and not lines:
@@ -122,7 +123,7 @@ def doctor(**where: Any) -> None:
     from scripts.commands.release.text import drift_lines  # noqa: PLC0415 - as above
     from scripts.release.doctor import examine  # noqa: PLC0415 - as above
 
-    found = examine(*connect(where))
+    found = examine(*connect_back(where))
     if where["as_json"]:
         print_json({"findings": found})
     for drift in () if where["as_json"] else found:

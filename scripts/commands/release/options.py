@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts.commands.options import json_option, local_home, local_home_option
-from scripts.console import err, say
+from scripts.commands.options import beside, json_option, local_home, local_home_option, print_json, progress
+from scripts.console import say
 from scripts.exits import Exit, exits
 from scripts.release.errors import (
     Awaiting,
@@ -105,16 +106,60 @@ def chosen(where: dict[str, Any]) -> Options:
 
 def connect(where: dict[str, Any]) -> tuple[Platform, ReleaseFile]:
     """The platform and the release file that the options name. Raises Unusable."""
-    from scripts.release.file import read_release_file  # noqa: PLC0415 - as above
+    return _connected(where, _read(where))
+
+
+def connect_forward(where: dict[str, Any], verb: str) -> tuple[Platform, ReleaseFile]:
+    """The same, and a copy of the file is kept for the way back. Raises Unusable."""
+    from scripts.release.kept import keep  # noqa: PLC0415 - as above
+
+    platform, file = connect(where)
+    try:
+        keep(local_home(where["home"]), file, verb, time.time())
+    except OSError as exc:  # the way back is as open as the file can be read
+        beside(f"no copy of {file.path} could be kept for the way back: {exc}")
+    return platform, file
+
+
+def connect_back(where: dict[str, Any]) -> tuple[Platform, ReleaseFile]:
+    """The same, by the copy that was kept last where the file cannot be used. Raises Unusable."""
+    from scripts.release.kept import find, restore  # noqa: PLC0415 - as above
+    from scripts.release.run import utc  # noqa: PLC0415 - as above
+
+    try:
+        return connect(where)
+    except NotUsable as exc:
+        lost = str(exc)
+    try:
+        copy = find(local_home(where["home"]), where["path"], where["platform"] or "")
+    except Unusable as exc:
+        raise Unusable(f"{lost}. For the way back {exc}") from exc
+    if copy is None:
+        raise Unusable(f"{lost}. No command forward has kept a copy of one here, which would do for the way back")
+    file = restore(copy, _overrides(where), lost)
+    beside(f"{lost}. Going by the copy of {copy.path} that `{copy.verb}` used at {utc(copy.at)} ({copy.place})")
+    return _connected(where, file)
+
+
+class NotUsable(Unusable):
+    """The release file cannot be used, whatever the other options are."""
+
+
+def _overrides(where: dict[str, Any]) -> tuple[str, ...]:
+    return (*where["overrides"], *([f"platform={where['platform']}"] if where["platform"] else []))
+
+
+def _read(where: dict[str, Any]) -> ReleaseFile:
+    from scripts.release.file import Lacking, read_release_file  # noqa: PLC0415 - as above
     from slo.yamlfile import YamlFileError  # noqa: PLC0415 - as above
 
-    overrides = tuple(where["overrides"])
-    if where["platform"]:
-        overrides += (f"platform={where['platform']}",)
     try:
-        file = read_release_file(where["path"], overrides)
-    except YamlFileError as exc:
-        raise Unusable(str(exc)) from exc
+        return read_release_file(where["path"], _overrides(where))
+    except (YamlFileError, Lacking) as exc:
+        raise NotUsable(str(exc)) from exc
+
+
+def _connected(where: dict[str, Any], file: ReleaseFile) -> tuple[Platform, ReleaseFile]:
     home = local_home(where["home"])
     if file.settings.platform == "kubernetes":
         from scripts.release.kubernetes.platform import Kubernetes  # noqa: PLC0415 - its client takes long to import
@@ -132,7 +177,7 @@ def caller(where: dict[str, Any]) -> Iterator[Caller]:
     from scripts.release.engine import Caller  # noqa: PLC0415 - as above
     from scripts.release.run import utc  # noqa: PLC0415 - as above
 
-    pulse = Pulse(_tell(as_json=where["as_json"]))
+    pulse = Pulse(progress(where["as_json"]))
 
     def on_event(at: float, kind: str, label: str, detail: str) -> None:
         pulse.tell(f"{utc(at)[11:23]}  {kind:<9} {label}" + (f": {detail}" if detail else ""))
@@ -148,10 +193,6 @@ def caller(where: dict[str, Any]) -> Iterator[Caller]:
         yield Caller(where["actor"], where["reason"], on_event, on_plan, on_step)
 
 
-def _tell(*, as_json: bool) -> Callable[[str], None]:
-    return (lambda line: err.print(line, markup=False, soft_wrap=True)) if as_json else say
-
-
 def show(done: Done, *, as_json: bool) -> None:
     """How a verb ended well."""
     if as_json:
@@ -160,10 +201,3 @@ def show(done: Done, *, as_json: bool) -> None:
     for cut in done.cut_overs:
         say(f"{cut.weights}: probes saw it {(cut.seen - cut.written) * 1000:.0f} ms after the write")
     say(done.words)
-
-
-def print_json(value: object) -> None:
-    """One document, indented for people who read it all the same."""
-    import msgspec  # noqa: PLC0415 - as above
-
-    click.echo(msgspec.json.format(msgspec.json.encode(value)))
