@@ -25,7 +25,6 @@ SLICES = "/apis/discovery.k8s.io/v1/namespaces/shop-space/endpointslices"
 BINDINGS = "/apis/elbv2.k8s.aws/v1beta1/namespaces/shop-space/targetgroupbindings"
 PREFIX = "alb.ingress.kubernetes.io/"
 HOST = "k8s-fake-shop.elb.example.org"
-NEXT = {"initial": "healthy", "draining": "", "healthy": "healthy"}  # state of a target to its state a moment later
 
 
 def arn(service: str) -> str:
@@ -39,12 +38,14 @@ class FakeAlb:
     server: Server
     lag: int = 2  # moments until the controller gets to a change
     making: int = 3  # moments that AWS takes for the load balancer
+    checking: int = 1  # moments until a new target is found healthy
     throttled: int = 0  # so many questions more go unanswered
     broken: str = ""  # why AWS answers nothing
     failing: str = ""  # why the controller gets nothing done; it tries again every moment
     events: list[str] = field(default_factory=list)
     _rules: dict[str, Rule | None] = field(default_factory=dict)  # by name of the path's backend; None: answers 503
     _targets: dict[str, dict[str, str]] = field(default_factory=dict)  # slot's Service → pod → state
+    _new: dict[str, int] = field(default_factory=dict)  # pod → moments since it was registered
     _seen: tuple[str, int] = ("", 0)  # resourceVersion, and moments since it was new
     _made: int = 0  # moments that the load balancer is being made
 
@@ -99,10 +100,16 @@ class FakeAlb:
             slices = self.server.objects[f"{SLICES}/{service.rpartition('-')[2]}"]
             pods = [each["addresses"][0] for each in slices["endpoints"] if each.get("addresses")]
             had = self._targets.setdefault(service, {})
-            stays = {pod: NEXT[state] for pod, state in had.items() if pod in pods and state != "draining"}
+            stays = {pod: self._later(pod, state) for pod, state in had.items() if pod in pods and state != "draining"}
             leaves = {pod: "draining" for pod, state in had.items() if pod not in pods and state != "draining"}
             comes = {} if leaves else {pod: "initial" for pod in pods if pod not in had}
             self._targets[service] = {**stays, **leaves, **comes}
+
+    def _later(self, pod: str, state: str) -> str:
+        """The state of a target that stays, a moment later."""
+        if state == "initial":
+            self._new[pod] = self._new.get(pod, 0) + 1
+        return "healthy" if state == "initial" and self._new[pod] >= self.checking else state
 
     def _reconcile(self) -> None:
         """As much of the Ingress as one call to ELB carries out; all or nothing of what cannot be read."""

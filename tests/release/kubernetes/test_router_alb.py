@@ -244,6 +244,38 @@ def test_the_write_waits_for_them(place: Place) -> None:
     assert BLUE == place.router.read().target
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=st.lists(st.one_of(st.sampled_from(["deploy", *TARGETS]), st.integers(1, 4)), max_size=10))
+def test_no_user_meets_pods_that_are_not_known_yet(
+    server: Server, twin_api: Api, acts: list[str | int | Target]
+) -> None:
+    """Whatever is deployed beside them, and however soon they are moved then; at every moment in between."""
+    server.objects.clear()
+    place, target = live(Place(server, twin_api)), BLUE
+    place.fake.lag, place.fake.checking = 0, 6  # a rule is changed sooner than a target is found healthy
+
+    def pass_on(moments: int) -> None:
+        for _ in range(moments):
+            place.fake.tick()
+            assert "" not in {
+                place.fake.serves(draw, **sent) for draw in (0, 50, 99) for sent in ({}, {"x_beta": "yes"})
+            }
+
+    for number, act in enumerate(acts):
+        match act:
+            case Target():
+                while place.router.unready(act):
+                    pass_on(1)
+                place.write(act)
+                target = act
+                pass_on(USUAL)  # the engine waits for it, too
+            case int():
+                pass_on(act)
+            case _:
+                for slot in {"blue", "green"} - {slot for slot in ("blue", "green") if target.has_users(slot)}:
+                    place.fake.pods(f"shop-{slot}", f"{slot}-a{number}", f"{slot}-b{number}")
+
+
 def test_the_way_back_waits_for_nothing(place: Place) -> None:
     """The old slot's pods are there; one that is unhealthy gets no requests, and AWS may not answer at all."""
     live(place, GREEN)
