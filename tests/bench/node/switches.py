@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,20 @@ SETTLED_S = 1.5  # for what kube-proxy still has to do, which looks once a secon
 COMMAND_S = 60.0
 CALLER = Caller("bench")
 HOLDER = Holder("bench", "bench", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())
-QUIET, CHANGING, COMMAND = "quiet endpoints", "endpoints that change", "`release rollback`, from its start"
+QUIET, CHANGING = "quiet endpoints", "endpoints that change"
+BACK, COMMAND = "`release rollback`, from its write", "`release rollback`, from its start"
+# The command as a person calls it; it tells, besides, when it begins to write the route.
+NOTING = """
+import sys, time
+from scripts.cli import main
+from scripts.release.kubernetes.platform import Kubernetes
+write = Kubernetes.route
+def noting(*args, **kwargs):
+    print(f"write={time.time()}", flush=True)
+    return write(*args, **kwargs)
+Kubernetes.route = noting
+sys.exit(main())
+"""
 
 
 class Found(NamedTuple):
@@ -45,7 +59,7 @@ class Found(NamedTuple):
     failed: list[str]
 
 
-def switches(cluster: Path, image: str, router: str, times: int, rollbacks: int) -> dict[str, Found]:
+def switches(cluster: Path, image: str, router: str, times: int) -> dict[str, Found]:
     """By the kind of switch."""
     with tempfile.TemporaryDirectory() as folder, bed(cluster, Path(folder), image, router) as place:
         file = _unmigrated(place.file())
@@ -63,8 +77,10 @@ def switches(cluster: Path, image: str, router: str, times: int, rollbacks: int)
             platform.drain("blue", on=False, fence=fence)
             platform.route(Target.all_on("blue"), platform.observe().route.token, "bench", fence)
         with _users(platform) as users:
-            back = [_rolled_back(place, platform, file, users, f"1.1.{number}") for number in range(rollbacks)]
-            return {**found, COMMAND: _found(back, users)}
+            back = [_rolled_back(place, platform, file, users, f"1.1.{number}") for number in range(times)]
+            for kind, pairs in zip((BACK, COMMAND), zip(*back, strict=True), strict=True):
+                found[kind] = _found(list(pairs), users)
+            return found
 
 
 def _unmigrated(file: ReleaseFile) -> ReleaseFile:
@@ -94,17 +110,20 @@ def _written(platform: Kubernetes, users: Users, fence: int) -> tuple[float, flo
 
 def _rolled_back(
     place: Bed, platform: Kubernetes, file: ReleaseFile, users: Users, version: str
-) -> tuple[float, float]:
-    """A version gets all users, and the command takes them back as a person would call it."""
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """A version gets all users, and the command takes them back: from its write, and from its start."""
     engine.deploy(platform, file, version, CALLER, Options(to_preview=True))
     engine.shift(platform, file, 100, CALLER)
     time.sleep(SETTLED_S)
     bad = platform.observe().route.target.sole or ""
-    argv = [sys.executable, "-m", "scripts.cli", "release", "rollback", "--file", str(file.path)]
+    argv = [sys.executable, "-c", NOTING, "release", "rollback", "--file", str(file.path)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "KUBECONFIG": place.kubeconfig}
     began = time.time()
-    subprocess.run(argv, env=env, check=True, capture_output=True, timeout=COMMAND_S)
-    return _last(users, bad, began)
+    done = subprocess.run(argv, env=env, check=True, capture_output=True, text=True, timeout=COMMAND_S)
+    written = re.findall(r"^write=(\S+)$", done.stdout, re.MULTILINE)[0]
+    new, kept = _last(users, bad, began)
+    took = float(written) - began
+    return (max(0.0, new - took), max(0.0, kept - took)), (new, kept)
 
 
 def _last(users: Users, old: str, began: float) -> tuple[float, float]:
