@@ -8,15 +8,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import msgspec
-
-from scripts.cluster import addons
-from scripts.release.file import ReleaseFile, read_release_file
+from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
 from scripts.release.kubernetes.platform import Kubernetes
 from tests.bench.node.timeline import PARTS, watched
-from tests.helm.render import HELM
-from tests.release.kubernetes.bed import TOKEN, Bed, bed, until
+from tests.release.kubernetes.bed import Bed, bed, until
+from tests.release.kubernetes.task_api import task_api
 
 REPLICAS = 2
 PROGRAM = "app/gunicorn_conf.py"
@@ -28,10 +25,9 @@ SLOT = "green"
 def starts(cluster: Path, image: str, times: int) -> list[dict[str, float]]:
     """Seconds by part, for each of so many versions in an empty slot, with 1.0.0 in the other one."""
     with tempfile.TemporaryDirectory() as folder, bed(cluster, Path(folder), image, "service") as place:
-        file = _file(place)
+        file = task_api(place)
         platform = place.platform(file)
         with platform.lock(Holder("bench", "bench", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())) as fence:
-            platform.expand([], 0, file.release("1.0.0", {}), fence)
             platform.deploy("blue", file.release("1.0.0", {}), REPLICAS, fence)
             until(lambda: platform.observe().slots["blue"].ready)
             found = []
@@ -52,15 +48,3 @@ def _start(place: Bed, platform: Kubernetes, file: ReleaseFile, version: str, fe
         until(lambda: (slot := platform.observe().slots[SLOT]).ready and slot.says == version)
         ended = time.time() - began
         return {**timeline.since(began, PROGRAM), SAW: ended}
-
-
-def _file(place: Bed) -> ReleaseFile:
-    """The release file with the task API's own values, a database, and keys."""
-    path = place.file().path
-    (place.folder / "values.yaml").write_text((HELM / "task-api.yaml").read_text())
-    keys = {
-        "JWT_KEYS": msgspec.json.encode({"k1": secrets.token_hex(16)}).decode(),
-        "CURSOR_KEY": secrets.token_hex(16),
-    }
-    addons.secret(place.cluster, place.namespace, "shop", {**keys, "ADMIN_TOKEN": TOKEN})
-    return read_release_file(path)

@@ -61,18 +61,23 @@ class Seen(NamedTuple):
 
 
 class Users:
-    """`rate` requests a second, uniformly; half of them on kept connections.
+    """`rate` requests a second for `path`, uniformly; half of them on kept connections.
 
     `told`: the header by which the application says its slot; "": the answer itself is what is told apart.
     """
 
     def __init__(
-        self, address: str, headers: dict[str, str] | None = None, rate: float = 300.0, told: str = "x-slot"
+        self,
+        address: str,
+        headers: dict[str, str] | None = None,
+        rate: float = 300.0,
+        told: str = "x-slot",
+        path: str = "/",
     ) -> None:
         threads = 6  # of each kind
         parts = urlsplit(address)
         self.host, self.port = parts.hostname or "", parts.port or 80
-        self.headers, self.told = headers or {}, told
+        self.headers, self.told, self.path = headers or {}, told, path
         self.seen: list[Seen] = []
         self._pause, self._end = 2 * threads / rate, threading.Event()
         self._threads = [
@@ -96,7 +101,7 @@ class Users:
             sent = time.time()
             link = link or http.client.HTTPConnection(self.host, self.port, timeout=LIMIT_S)
             try:
-                link.request("GET", "/", headers=self.headers)
+                link.request("GET", self.path, headers=self.headers)
                 answer = link.getresponse()
                 said = answer.read()[:100]
                 told = answer.getheader(self.told, "") if self.told else said.decode()

@@ -23,6 +23,7 @@ from slo.yamlfile import Duration
 from tests.release.conftest import ROOT
 from tests.release.kubernetes.bed import Bed, until
 from tests.release.kubernetes.live import Users
+from tests.release.kubernetes.task_api import PATH, task_api
 
 pytestmark = pytest.mark.cluster
 CALLER = Caller("ann@laptop", "ticket 7")
@@ -58,6 +59,20 @@ def test_a_release_goes_live_and_back_without_a_lost_request(shop: Kubernetes, f
     assert users.failed == []
     now = look(shop)
     assert (now.phase, now.active.version, now.beside.version) == (Phase.IDLE, "1.0.0", "1.1.0")
+
+
+def test_the_task_api_itself_goes_live_and_back_without_a_lost_request(place: Bed) -> None:
+    """Gunicorn's pods of helm/task-api.yaml: told to drain, they close kept connections with an answer."""
+    file = task_api(place, "artefact.replicas=2")
+    shop = place.anew(file)
+    with Users(shop.edge(), path=PATH).at_work() as users:
+        until(lambda: shop.arriving() > 100)
+        engine.deploy(shop, file, "1.1.0", CALLER)
+        until(lambda: {each.slot for each in users.seen[-100:]} == {"green"})
+        engine.rollback(shop, file, CALLER)
+        until(lambda: {each.slot for each in users.seen[-100:]} == {"blue"})
+    assert users.failed == []
+    assert {slot.capacity for slot in shop.observe().slots.values()} == {2}
 
 
 def test_a_gradual_step_is_refused_before_anything_begins(shop: Kubernetes, place: Bed) -> None:
