@@ -24,7 +24,7 @@ UID = 65532  # nobody's: the usual number in images without a shell
 _ENV = ["PATH=/usr/local/bin:/bin"]
 # PostgreSQL refuses a user without a name.
 _PASSWD = f"root:x:0:0::/:\nprimetrade:x:{UID}:{UID}::/:\n".encode()
-_LDD_S = 20.0
+_LDD_S = 120.0
 
 
 class Image(msgspec.Struct, frozen=True):
