@@ -9,10 +9,11 @@ from scipy.stats import binom
 from slo import sequential
 from slo.objective import Outcome
 from slo.sequential import BOLDNESS, OVER, RESERVE, Sample, Wealth
-from tests.bench.alarms import ERROR_RATE, released
+from tests.bench.alarms import ERROR_RATE, RATES, released
 from tests.bench.traffic import MODELS, RELEASES, Release
 
 CERTAIN = 0.9999  # a count of errors that a true rate of ERROR_RATE does not show more often than this
+DOUBT = 0.01  # the chance that a rate of ERROR_RATE, or of more, is taken for less
 
 
 def most(runs: int, rate: float = ERROR_RATE) -> int:
@@ -26,6 +27,32 @@ def test_good_releases_are_refused_no_oftener_than_stated(model: str) -> None:
     runs = [released(seconds, RELEASES[0], 300, draw) for _ in range(60)]
     assert sum(run.outcome is Outcome.FAIL for run in runs) <= most(len(runs))
     assert sum(run.outcome is Outcome.PASS for run in runs) >= 40
+
+
+def fewest(runs: int, rate: float = ERROR_RATE) -> int:
+    """Errors so few that a true rate of `rate`, or of more, shows no more in one of a hundred samples at most.
+
+    So many or fewer are the evidence that the rate is under `rate`: a binomial test, whose null hypothesis is that the
+    promise is broken.
+    """
+    return max(count for count in range(-1, runs) if binom.cdf(count, runs, rate) <= DOUBT)
+
+
+def test_what_counts_as_evidence_is_far_from_what_is_only_no_evidence_against() -> None:
+    """Of 350 releases 17 would be 5 %: 8 prove less, and 34 would not prove more."""
+    assert (fewest(350), most(350)) == (8, 34)
+    assert fewest(50) == -1  # too few runs prove nothing
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("model", MODELS)
+def test_that_good_releases_are_refused_less_often_than_stated_is_proven_at_every_rate(model: str, rate: int) -> None:
+    """350 whole releases each: were one in twenty refused, so few refusals would be seen in one of 100 such samples."""
+    draw, seconds = np.random.default_rng([7, rate]), MODELS[model]()
+    runs = [released(seconds, RELEASES[0], rate, draw) for _ in range(350)]
+    assert sum(run.outcome is Outcome.FAIL for run in runs) <= fewest(len(runs))
+    assert sum(run.outcome is Outcome.PASS for run in runs) >= len(runs) / 2
 
 
 @pytest.mark.parametrize("model", MODELS)
