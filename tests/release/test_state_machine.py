@@ -1,18 +1,23 @@
 """The engine over the twin: verbs, faults, kills and other actors in any order, and what must hold after each of them.
 
-Every run tries the same histories. `STATE_MACHINE_EXAMPLES=5000` tries more, `STATE_MACHINE_SEED=7` tries others.
+Every run tries the same histories, and `make test-faults` new ones, for a minute. `STATE_MACHINE_EXAMPLES=5000` tries
+more, `STATE_MACHINE_SEED=7` tries others.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import secrets
 import signal
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+import hypothesis
 import msgspec
+import pytest
 from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -35,6 +40,7 @@ from tests.release.verbs import BAD, GOOD, LATE, OTHERS, Verb, deploys, do, name
 EXAMPLES: Final = int(os.environ.get("STATE_MACHINE_EXAMPLES", "120"))
 STEPS: Final = int(os.environ.get("STATE_MACHINE_STEPS", "25"))
 SEED: Final = int(os.environ.get("STATE_MACHINE_SEED", "1"))
+FRESH_S: Final = 60.0
 VERBS_TO_REST: Final = 5
 ANN: Final = Caller("ann@laptop", "ticket 7")
 BOB: Final = Caller("bob@desk", "hers hangs")
@@ -315,11 +321,36 @@ def at_rest(now: Situation) -> bool:
     )
 
 
-def test_whatever_happens_no_user_is_lost_and_the_next_command_works(file: ReleaseFile) -> None:
+def try_histories(file: ReleaseFile, number: int, phases: Sequence[hypothesis.Phase] = tuple(hypothesis.Phase)) -> None:
+    """So many histories, the same ones for the same number."""
     staged = file.settings
     for override in STAGED:
         staged = override_one(staged, override)
     Releases.files = (file, msgspec.structs.replace(file, settings=staged, digest="staged"))
     run_state_machine_as_test(
-        seed(SEED)(Releases), settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, database=None)
+        seed(number)(Releases),
+        settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, database=None, phases=phases),
     )
+
+
+def test_whatever_happens_no_user_is_lost_and_the_next_command_works(file: ReleaseFile) -> None:
+    try_histories(file, SEED)
+
+
+@pytest.mark.faults
+def test_what_nobody_tried_before_loses_no_user_either(file: ReleaseFile) -> None:
+    """New histories until the time is over; a failure says how to try them again."""
+    ends = time.monotonic() + FRESH_S
+    while time.monotonic() < ends:
+        drawn = secrets.randbelow(2**32)
+        try:
+            try_histories(file, drawn, [hypothesis.Phase.generate])  # it is made smaller by who tries it again
+        except BaseException as exc:
+            exc.add_note(f"Again: {again(drawn)}")
+            raise
+
+
+def again(number: int) -> str:
+    variables = {"SEED": number, "EXAMPLES": EXAMPLES, "STEPS": STEPS}
+    named = " ".join(f"STATE_MACHINE_{name}={value}" for name, value in variables.items())
+    return f"{named} .venv/bin/python -m pytest tests/release/test_state_machine.py -m 'not faults'"
