@@ -43,6 +43,11 @@ def test_ci_starts_with_the_readmes_test_command() -> None:
     assert "make test " in (ROOT / "README.md").read_text()
 
 
+def test_ci_ends_a_tier_of_faults_that_takes_over_twenty_minutes() -> None:
+    """So long it may take, the most that anybody waits for it."""
+    assert "\ntimeout 1200 make test-faults\n" in (ROOT / ".ci/run").read_text()
+
+
 def test_locks_have_hashes_and_no_addresses() -> None:
     """Every pinned package has hashes; no lock names an index."""
     for lock in (ROOT / "locks").glob("*.txt"):
