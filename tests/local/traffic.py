@@ -6,8 +6,10 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.cookies import SimpleCookie
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,7 @@ class Seen(NamedTuple):
     slot: str
     began: int  # by the slot's own account; 0 when it did not answer
     ended: int
+    client: int
 
 
 def send(state: State, method: str = "GET", path: str = "/", **headers: str) -> urllib3.BaseHTTPResponse:
@@ -51,23 +54,32 @@ def route(state: State, routes: Routes) -> Routes:
 
 @contextmanager
 def keep_alive_load(
-    state: State, clients: int = 4, pause_s: float = 0.005, method: str = "POST"
+    state: State,
+    clients: int = 4,
+    pause_s: float = 0.005,
+    method: str = "POST",
+    headers: Mapping[str, str] = {},
 ) -> Iterator[list[Seen]]:
-    """Clients that each send one request after the other on one connection they never close, until the block ends."""
+    """Clients that each send one request after the other on one connection they never close, until the block ends.
+
+    They keep what cookies they are given.
+    """
     seen: list[Seen] = []
     over = threading.Event()
 
-    def client() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", state.edge_port, timeout=10)
+    def client(number: int) -> None:
+        connection, jar = http.client.HTTPConnection("127.0.0.1", state.edge_port, timeout=10), SimpleCookie[str]()
         while not over.wait(pause_s):
-            connection.request(method, "/tasks", body=b"{}" if method == "POST" else None)
+            kept = {"cookie": "; ".join(f"{name}={each.value}" for name, each in jar.items())} if jar else {}
+            connection.request(method, "/tasks", b"{}" if method == "POST" else None, {**headers, **kept})
             answer = connection.getresponse()
             body = answer.read()
+            jar.load(answer.headers.get("set-cookie", ""))
             began = json.loads(body)["began"] if answer.status == 200 else 0
-            seen.append(Seen(answer.status, answer.headers["x-slot"], began, time.monotonic_ns()))
+            seen.append(Seen(answer.status, answer.headers["x-slot"], began, time.monotonic_ns(), number))
         connection.close()
 
-    threads = [threading.Thread(target=client) for _ in range(clients)]
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
     try:
@@ -76,6 +88,16 @@ def keep_alive_load(
         over.set()
         for thread in threads:
             thread.join()
+
+
+def pace(seen: Sequence[Seen], begun: int, ended: int, clients: int = 4) -> tuple[float, float]:
+    """Answers a second between two moments, and the longest that any client went without one, in seconds.
+
+    A client sends nothing while it waits, so of a stall nothing is left but that gap. Moments are monotonic ns.
+    """
+    ends = [[begun, *(each.ended for each in seen if each.client == client), ended] for client in range(clients)]
+    longest = max(later - earlier for client in ends for earlier, later in pairwise(client))
+    return len(seen) / (ended - begun) * 1e9, longest / 1e9
 
 
 def until(check: Callable[[], bool], what: str) -> None:
