@@ -29,11 +29,13 @@ NEVER: Final = ("iam:CreateUser", "iam:CreateAccessKey", "iam:CreateLoginProfile
 BUCKET_LOOKS: Final = ("s3:GetBucket*", "s3:Get*Configuration")
 VALUES: Final = ("secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue")
 OPENED: Final = {"kms:Decrypt", "s3:GetObject", "s3:GetObjectVersion", "secretsmanager:GetSecretValue"}  # some of it
-# What ends a backup before its time. A lock in governance mode holds against everybody but who may lift it.
+# What ends a backup before its time, or the key that opens it. A vault's lock in governance mode does not hold who may
+# lift it, as whoever changes `recovery.keep_days` must.
 FORGETS: Final = (
-    "backup:DeleteBackupVaultLockConfiguration",
     "backup:DeleteRecoveryPoint",
+    "backup:DisassociateRecoveryPoint",
     "backup:UpdateRecoveryPointLifecycle",
+    "kms:ScheduleKeyDeletion",
 )
 EMPTIES: Final = ("ecr:BatchDeleteImage", "backup:DeleteRecoveryPoint")
 

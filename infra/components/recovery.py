@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+import pulumi
 import pulumi_aws as aws
 from pulumi import Input, Output
 
@@ -18,8 +19,8 @@ from infra.config.base import Region
 DAILY: Final = "cron(0 5 * * ? *)"  # UTC, after RDS's own
 MONTHLY: Final = "cron(0 5 1 * ? *)"
 START_MINUTES, END_MINUTES = 60, 600
-# That a lock holds. It is in governance mode: who may lift it can, which the bootstrap program denies to the roles that
-# deploy and to all that they make.
+# That a lock holds. It is in governance mode: who may lift it can. To end what is in it the bootstrap program denies to
+# the role that deploys and to all that it makes.
 SHORTEST_DAYS: Final = 1
 MONTH_DAYS: Final = 31
 FAILED: Final = ("FAILED", "ABORTED", "EXPIRED")
@@ -71,13 +72,15 @@ class Recovery(Component):
     def _vault(self, part: str, key: Input[str], region: Region) -> aws.backup.Vault:
         name = self.site.name(part)
         vault = aws.backup.Vault(name, name=name, kms_key_arn=key, region=region, tags={"Name": name}, opts=self.kept())
+        # Two would be one and the same: the old one's end would lift the new one.
+        once = pulumi.ResourceOptions.merge(self.child(), pulumi.ResourceOptions(delete_before_replace=True))
         aws.backup.VaultLockConfiguration(
             f"{name}-lock",
             backup_vault_name=vault.name,
             min_retention_days=SHORTEST_DAYS,
             max_retention_days=max(self.config.keep_days, self.config.keep_months * MONTH_DAYS),
             region=region,
-            opts=self.child(),
+            opts=once,
         )
         return vault
 

@@ -44,6 +44,12 @@ def test_every_copy_is_kept_as_long_as_its_original(committed: Callable[[str], G
     assert {93} == {each.inputs["maxRetentionDays"] for each in graph.of("backup/vaultLockConfiguration")}
 
 
+def test_a_lock_that_changes_is_lifted_before_it_is_made_anew(committed: Callable[[str], Graph]) -> None:
+    """It has no name of its own: the end of the old one would lift the new one."""
+    locks = committed("prod").of("backup/vaultLockConfiguration")
+    assert [True, True] == [each.delete_before_replace for each in locks]
+
+
 def event(job: str, word: str, end: str) -> dict[str, Any]:
     """What AWS Backup says of a job, as its developer guide shows it."""
     detail = {f"{job.lower()}JobId": "1", word: end, "resourceType": "RDS"}
