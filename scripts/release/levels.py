@@ -35,7 +35,11 @@ def preflight(run: Run, step: Step) -> str:
 
 
 def expand(run: Run, step: Step, release: Release) -> str:
-    """Run the migration up to the level that was judged; its last line. Raises ReleaseError where it ends elsewhere."""
+    """Run the migration up to the level that is judged; its last line. Raises ReleaseError where it ends elsewhere.
+
+    Judged once more: what a killed run found may not be so any more, and its resume begins here.
+    """
+    preflight(run, step)
     schema, known = run.file.settings.schema, remember(run.platform.journal.read()).level or 0
     said = run.platform.expand(schema.expand, schema.max, release, run.fence)
     level = reached(said)
