@@ -27,5 +27,9 @@ class NotUpError(LocalError):
     """There is no local system under this home."""
 
 
+class SlotUnknownError(LocalError):
+    """The file that says what runs in a slot cannot be read."""
+
+
 class ProbeError(LocalError):
     """A slot or Envoy gave no answer to a question over HTTP."""

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from scripts.local import envoy
-from scripts.local.envoy_config import SLOTS, Routes
+from scripts.local.envoy_config import Routes
 from scripts.local.errors import LocalError
 from scripts.local.processes import Report
-from scripts.local.slots import read_slot
+from scripts.local.slots import known_slot, written_down
 from scripts.local.state import State
 
 SETTLE_S = 1.0  # for Envoy to take over what somebody may just have written
@@ -35,25 +35,28 @@ def keep_route(home: Path, state: State, remembered: Remembered, report: Report)
     served = _served(state, written)
     if written and served in (None, written):
         return
-    known = [slot for name in SLOTS if (slot := read_slot(home, name))]
-    if not known:
-        envoy.write_routes(home, Routes(blue=100, green=0))
-        return
+    there = written_down(home)
     if served:
         found, how = served, "as Envoy serves it"
     elif past := remembered(home):
         found, how = past, "as the journal of releases has it"
-    elif len(known) == 1:
-        blue = 100 if known[0].name == "blue" else 0
-        found, how = Routes(blue, 100 - blue), f"for {known[0].name}, the only slot there is"
-    else:
-        both = " or ".join(f"{slot.name} ({slot.spec.version})" for slot in known)
+    elif len(there) > 1:
+        both = " or ".join(f"{name} ({_version(home, name)})" for name in there)
         raise LocalError(
             f"{lost}; neither Envoy nor a journal says whether {both} has the users: delete the file of the slot that "
             f"shall have none, {home / 'slots'}/NAME.json, then run `primetrade local up` again"
         )
+    else:
+        blue = 0 if there == ["green"] else 100
+        found, how = Routes(blue, 100 - blue), f"for {there[0]}, the only slot there is" if there else ""
     envoy.write_routes(home, found)
-    report(f"route: {lost}; written anew {how}: blue {found.blue} %, green {found.green} %")
+    if how:
+        report(f"route: {lost}; written anew {how}: blue {found.blue} %, green {found.green} %")
+
+
+def _version(home: Path, name: str) -> str:
+    slot = known_slot(home, name)
+    return slot.spec.version if slot else "its file cannot be read"
 
 
 def _served(state: State, written: Routes | None) -> Routes | None:

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from scripts.local import envoy
 from scripts.local.cores import MACHINE
 from scripts.local.envoy_config import SLOTS, Endpoint
-from scripts.local.errors import LocalError, ProbeError
+from scripts.local.errors import LocalError, ProbeError, SlotUnknownError
 from scripts.local.ports import free_port
 from scripts.local.processes import Process, alive, marked, marked_names, start, stop, stop_all
 from scripts.local.state import ROOT, State, replace_file
@@ -160,7 +161,7 @@ def stop_slot(home: Path, name: str, grace_s: float = STOP_GRACE_S) -> None:
 
     Raises LocalError when something of it survived; the slot stays written down, so that the next try finds it.
     """
-    slot = read_slot(home, name)
+    slot = known_slot(home, name)  # what is not known is found by its name
     envoy.write_endpoints(home, name, [])
     _end(home, name, [replica.process for replica in slot.replicas] if slot else [], grace_s, whole=True)
     _path(home, name).unlink(missing_ok=True)
@@ -182,14 +183,32 @@ def _end(home: Path, slot: str, recorded: Sequence[Process], grace_s: float, *, 
 
 
 def read_slot(home: Path, name: str) -> Slot | None:
-    """The slot as it was last started (its process may have ended since: see `alive`), or None."""
+    """The slot as it was last started (its process may have ended since: see `alive`), or None.
+
+    Raises SlotUnknownError when its file cannot be read.
+    """
     path = _path(home, name)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Slot)
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as exc:
-        raise LocalError(f"{path}: {exc}; run `primetrade local down`, delete the file, then `up`") from exc
+        raise SlotUnknownError(
+            f"{path} is not a slot's file ({exc}); what runs of {name} goes on. Where {name} has users, `primetrade "
+            "release rollback` brings them to the other slot; the next deploy to it writes the file anew"
+        ) from exc
+
+
+def written_down(home: Path) -> list[str]:
+    """The slots that have a file, whatever it says."""
+    return [name for name in SLOTS if _path(home, name).exists()]
+
+
+def known_slot(home: Path, name: str) -> Slot | None:
+    """The same; None also where its file cannot be read, so that nobody knows what runs there."""
+    with suppress(SlotUnknownError):
+        return read_slot(home, name)
+    return None
 
 
 def probe(replica: Replica, path: str, timeout_s: float) -> tuple[int, bytes]:

@@ -8,7 +8,7 @@ import msgspec
 
 from scripts.local import envoy, postgres, valkey
 from scripts.local.envoy_config import SLOTS, Routes
-from scripts.local.errors import LocalError, NotUpError
+from scripts.local.errors import LocalError, NotUpError, SlotUnknownError
 from scripts.local.processes import alive
 from scripts.local.slots import Replica, read_slot
 from scripts.local.state import read_state
@@ -55,7 +55,12 @@ def status(home: Path) -> Status:
         else:
             parts.append(Part(name, running=False, detail=detail, log=process.log if process else None))
     for name in SLOTS:
-        if slot := read_slot(home, name):
+        try:
+            slot = read_slot(home, name)
+        except SlotUnknownError as exc:
+            parts.append(Part(f"slot-{name}", running=False, detail=str(exc)))
+            continue
+        if slot:
             parts += [_part(slot.spec.version, replica) for replica in slot.replicas]
     try:
         routes = envoy.applied(state)

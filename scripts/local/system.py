@@ -15,11 +15,20 @@ import msgspec
 
 from scripts.local import envoy, postgres, schema, slots, valkey
 from scripts.local.envoy_config import SLOTS, Routes
-from scripts.local.errors import LocalError, NotUpError, PortTakenError, ProbeError, SettingsError
+from scripts.local.errors import LocalError, NotUpError, PortTakenError, ProbeError, SettingsError, SlotUnknownError
 from scripts.local.kept import Remembered, keep_route
 from scripts.local.ports import free_port, holder, is_free
 from scripts.local.processes import Process, Report, alive, marked, marked_names, stop, stop_all, wait_ready
-from scripts.local.slots import Replica, SlotSpec, read_slot, scale_slot, slot_of, start_slot
+from scripts.local.slots import (
+    Replica,
+    SlotSpec,
+    known_slot,
+    read_slot,
+    scale_slot,
+    slot_of,
+    start_slot,
+    written_down,
+)
 from scripts.local.state import State, lock, new_state, read_state, write_state
 
 FIRST = SlotSpec(version="1.0.0")
@@ -80,8 +89,12 @@ def _up(state: State, report: Report, first: SlotSpec, migrate: Migrate, remembe
     state, cache = _ensure(state, valkey.NAME, report)
     keep_route(home, state, remembered, report)
     for name in SLOTS:
-        slot = read_slot(home, name)
-        envoy.write_endpoints(home, name, slot.endpoints if slot else [])
+        try:
+            slot = read_slot(home, name)
+        except SlotUnknownError as exc:  # Envoy still knows where it is
+            report(str(exc))
+        else:
+            envoy.write_endpoints(home, name, slot.endpoints if slot else [])
     state, edge = _ensure(state, envoy.NAME, report)
     if database:
         postgres.wait(database, state.postgres_port, state.postgres_password, report)
@@ -89,8 +102,7 @@ def _up(state: State, report: Report, first: SlotSpec, migrate: Migrate, remembe
         valkey.wait(cache, state.valkey_port, state.valkey_password, report)
     if edge:
         envoy.wait(edge, state, report)
-    released = any(read_slot(home, name) for name in SLOTS)
-    (schema.look if released else migrate)(state.database_url, report)
+    (schema.look if written_down(home) else migrate)(state.database_url, report)
     _ensure_slots(home, state, first, report)
     report(f"up: {state.edge_url}")
     return state
@@ -169,8 +181,8 @@ def _with_free_ports(state: State, name: str, report: Report) -> State:
 def _ensure_slots(home: Path, state: State, first: SlotSpec, report: Report) -> None:
     """Restart what was there of slots and died; with none, start the first release. Wait for those with traffic."""
     routes = envoy.read_routes(home)
-    known = {name: slot for name in SLOTS if (slot := read_slot(home, name))}
-    if not known:
+    known = {name: slot for name in SLOTS if (slot := known_slot(home, name))}
+    if not written_down(home):
         known = {"blue": start_slot(home, state, "blue", first)}
         routes = envoy.write_routes(home, Routes(blue=100, green=0))
     for name, slot in known.items():

@@ -11,7 +11,7 @@ import urllib3
 
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
-from scripts.local.errors import LocalError, ProbeError
+from scripts.local.errors import LocalError, ProbeError, SlotUnknownError
 from scripts.local.state import ROOT, State, read_state
 from scripts.release import fencing, local_slots, lock
 from scripts.release.analysis import measure
@@ -97,7 +97,7 @@ class Local:
     def deploy(self, slot: str, release: Release, replicas: int, fence: int) -> None:
         with self._act(fence):
             self._refuse_users(slot)
-            found = slots.read_slot(self.home, slot)
+            found = slots.known_slot(self.home, slot)
             if found and local_slots.release_of(found.spec).digest == release.digest and self._undrained(found):
                 slots.scale_slot(self.home, self.state, slot, replicas)
                 return
@@ -237,9 +237,12 @@ class Local:
         return Tally(sum(classes.values()), classes["5xx"], slow_answers(within, self.latency_ms), within)
 
     def _refuse_users(self, name: str) -> None:
-        target, found = self._route().target, slots.read_slot(self.home, name)
-        if not found or not target.has_users(name):
+        target = self._route().target
+        if not target.has_users(name):
             return
-        healthy = envoy.healthy(self.state, name)
-        if any(replica.port in healthy for replica in local_slots.living(found)):
+        serving = envoy.healthy(self.state, name)
+        with suppress(SlotUnknownError):  # then whatever Envoy sends users to is taken to run
+            found = slots.read_slot(self.home, name)
+            serving &= {replica.port for replica in local_slots.living(found)} if found else set()
+        if serving:
             raise Refused(f"{name} has users ({target}): move them away first (`primetrade release abort`)")

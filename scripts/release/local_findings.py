@@ -11,7 +11,7 @@ import psutil
 
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
-from scripts.local.errors import LocalError, ProbeError
+from scripts.local.errors import LocalError, ProbeError, SlotUnknownError
 from scripts.local.kept import SETTLE_S
 from scripts.local.processes import MARK, alive, marked
 from scripts.local.state import State
@@ -19,10 +19,12 @@ from scripts.release import local_slots
 from scripts.release.file import Probes
 from scripts.release.journal import Holder
 from scripts.release.local_route import route_of
+from scripts.release.local_shown import shown
 from scripts.release.route import SLOTS
 from scripts.release.slots import Finding
 
 UP = "primetrade local up"
+BACK = "primetrade release rollback"
 _POLL_S = 0.05
 
 
@@ -48,27 +50,40 @@ def _holder(holder: Holder | None) -> Iterator[Finding]:
 
 def _strays(home: Path, state: State) -> Iterator[Finding]:
     """Processes that carry this home's mark and are written down nowhere."""
-    known = {process.pid for process in state.processes.values()}
+    known, unknown = {process.pid for process in state.processes.values()}, []
     for name in SLOTS:
-        with suppress(LocalError):  # said by `_slot`
+        try:
             found = slots.read_slot(home, name)
+        except SlotUnknownError:  # said by `_slot`
+            unknown.append(name)
+        else:
             known |= {replica.process.pid for replica in found.replicas} if found else set()
     running = marked(home)
     ours = known | {process.pid for process in running}
     for process in running:
         with suppress(psutil.Error):
-            if process.pid not in known and process.ppid() not in ours:
-                name = process.environ().get(MARK, "").partition("@")[0]
-                yield Finding(
-                    f"process {process.pid} runs as {name} and is written down nowhere", f"kill {process.pid}"
-                )
+            name = process.environ().get(MARK, "").partition("@")[0]
+            slot = slots.slot_of(name) or ""
+            if process.pid in known or process.ppid() in ours or slot in unknown:
+                continue
+            what = f"process {process.pid} runs as {name} and is written down nowhere"
+            if _has_users(home, state, slot):
+                yield Finding(f"{what}; {slot} has users, whom it may answer", BACK)
+            else:
+                yield Finding(what, f"kill {process.pid}")
+
+
+def _has_users(home: Path, state: State, slot: str) -> bool:
+    with suppress(LocalError):  # said by `_route`
+        return bool(slot) and shown(home, state).target.has_users(slot)
+    return bool(slot)
 
 
 def _slot(home: Path, state: State, probes: Probes, name: str) -> Iterator[Finding]:
     try:
         found = slots.read_slot(home, name)
-    except LocalError as exc:
-        yield Finding(str(exc), "primetrade local down")
+    except SlotUnknownError as exc:
+        yield Finding(str(exc), BACK if _has_users(home, state, name) else "primetrade release deploy VERSION")
         return
     if found is None:
         return

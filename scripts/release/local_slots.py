@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from scripts.local import envoy, slots
-from scripts.local.errors import ProbeError
+from scripts.local.errors import ProbeError, SlotUnknownError
 from scripts.local.processes import alive
 from scripts.local.state import State
 from scripts.release.file import Probes
@@ -29,7 +29,10 @@ class _Says(msgspec.Struct):
 
 def observed(home: Path, state: State, probes: Probes, name: str) -> Slot:
     """A slot as it is now. Raises ProbeError when Envoy does not answer."""
-    found = slots.read_slot(home, name)
+    try:
+        found = slots.read_slot(home, name)
+    except SlotUnknownError as exc:  # no reason to close the way to the other slot
+        return Slot(name, log=str(exc))
     if found is None:
         return Slot(name)
     live = living(found)
@@ -72,7 +75,7 @@ def release_of(spec: slots.SlotSpec) -> Release:
 
 def within(home: Path, probes: Probes, name: str, methods: Collection[str] = ()) -> dict[float, int] | None:
     """Ok answers of all replicas by bucket bound in ms, cumulative. None where one of them does not say."""
-    found = slots.read_slot(home, name)
+    found = slots.known_slot(home, name)
     total: Counter[float] = Counter()
     for replica in living(found) if found else []:
         said = _within(replica, probes, methods)

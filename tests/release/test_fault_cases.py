@@ -247,6 +247,38 @@ def test_a_route_file_spoilt_under_a_release_is_written_over_by_its_next_step(
     assert (now.observed.route.target, now.drift) == (Target.all_on("green"), "")
 
 
+@pytest.mark.parametrize("spoilt", ["green", "blue"])
+def test_a_slots_file_spoilt_by_hand_closes_no_way_back(local: Local, processes_file: ReleaseFile, spoilt: str) -> None:
+    """Users leave the slot that nobody knows any more; one that is to take them is started anew first."""
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        engine.deploy(local, processes_file, "1.1.0", CALLER)
+        replace_file(local.home / "slots" / f"{spoilt}.json", b"garbage")
+        engine.rollback(local, processes_file, CALLER)
+        assert local.observe().route.target == Target.all_on("blue")
+        engine.deploy(local, processes_file, "1.2.0", CALLER)
+    assert failed(seen) == []
+    now = engine.look(local)
+    assert (now.active.version, now.beside.version, now.role) == ("1.2.0", "1.0.0", Role.WARM)
+    assert local.diagnose() == []
+
+
+def test_a_slot_with_users_whose_file_is_spoilt_is_neither_replaced_nor_retired(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """And the next release goes beside it."""
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        replace_file(local.home / "slots" / "blue.json", b"garbage")
+        for act in (
+            lambda: local.retire("blue", 9),
+            lambda: local.deploy("blue", processes_file.release("1.1.0", {}), 1, 9),
+        ):
+            with pytest.raises(Refused, match="blue has users"):
+                act()
+        engine.deploy(local, processes_file, "1.1.0", CALLER)
+    assert failed(seen) == []
+    assert engine.look(local).active.version == "1.1.0"
+
+
 def test_a_journal_that_was_deleted_costs_the_memory_and_no_request(local: Local, processes_file: ReleaseFile) -> None:
     """What serves is adopted by the next release; what came before it is not known any more."""
     with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:

@@ -15,11 +15,13 @@ from scripts.local import envoy, slots, system
 from scripts.local.envoy_config import Routes
 from scripts.local.processes import alive, start
 from scripts.local.state import replace_file
+from scripts.local.status import status
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
 from scripts.release.local import Local
-from scripts.release.local_findings import UP
+from scripts.release.local_findings import BACK, UP
 from scripts.release.route import Weights
+from scripts.release.slots import Request
 from tests.local.traffic import until
 
 
@@ -75,6 +77,36 @@ def test_a_process_that_nobody_wrote_down_is_named(local: Local) -> None:
     os.kill(stray.pid, signal.SIGTERM)
     until(lambda: not alive(stray), "it ended")
     assert found(local) == []
+
+
+def test_a_process_of_a_slot_with_users_that_nobody_wrote_down_is_not_to_be_killed(local: Local) -> None:
+    """The file of the live slot was deleted: its process answers users until they are moved away."""
+    live = slots.read_slot(local.home, "blue")
+    assert live
+    (local.home / "slots" / "blue.json").unlink()
+    pid = live.replicas[0].process.pid
+    what = f"process {pid} runs as slot-blue and is written down nowhere"
+    assert found(local) == [(f"{what}; blue has users, whom it may answer", BACK)]
+    envoy.write_routes(local.home, Routes(blue=0, green=100))
+    until(lambda: envoy.applied(local.state) == envoy.read_routes(local.home), "Envoy serves the file")
+    assert found(local) == [(what, f"kill {pid}")]
+
+
+def test_a_slots_file_that_is_none_is_named(local: Local, processes_file: ReleaseFile) -> None:
+    """Its users keep it, also over `up`; the way out depends on whether it has any."""
+    path = local.home / "slots" / "blue.json"
+    replace_file(path, b"garbage")
+    [(what, mend)] = found(local)
+    assert what.startswith(f"{path} is not a slot's file")
+    assert "what runs of blue goes on" in what
+    assert mend == BACK
+    [part] = [part for part in status(local.home).parts if part.name == "slot-blue"]
+    assert (part.running, part.detail) == (False, what)
+    assert mended(local, processes_file) == [(what, mend)]
+    assert local.ask(Request("/health")).status == 200
+    envoy.write_routes(local.home, Routes(blue=0, green=100))
+    until(lambda: envoy.applied(local.state) == envoy.read_routes(local.home), "Envoy serves the file")
+    assert [mend for _, mend in found(local)] == ["primetrade release deploy VERSION"]
 
 
 def test_a_ready_slot_that_envoy_does_not_know_is_named(local: Local, processes_file: ReleaseFile) -> None:
