@@ -48,6 +48,20 @@ def test_ci_ends_a_tier_of_faults_that_takes_over_twenty_minutes() -> None:
     assert "\ntimeout 1200 make test-faults\n" in (ROOT / ".ci/run").read_text()
 
 
+def test_ci_plays_both_demos() -> None:
+    """On processes and on the node; a story that nobody runs is one that nobody mends."""
+    told = re.findall(r"primetrade demo (.+?) --home", (ROOT / ".ci/run").read_text())
+    assert told == ["--profile smoke", "--cluster"]
+
+
+def test_ci_fails_when_the_node_takes_long_to_start() -> None:
+    """With its programs and images built before: 90 s are promised, a noisy machine gets 30 more."""
+    text = (ROOT / ".ci/run").read_text()
+    timed = text[text.index("import archives; archives(print)") : text.index("make test-cluster\n")]
+    assert re.findall(r"primetrade (.+)", timed) == ["cluster up"]
+    assert re.findall(r'\[ "\$took" -le (\d+) \] \|\|.*exit 1', timed) == ["120"]
+
+
 def test_locks_have_hashes_and_no_addresses() -> None:
     """Every pinned package has hashes; no lock names an index."""
     for lock in (ROOT / "locks").glob("*.txt"):
