@@ -24,7 +24,7 @@ def test_workflows_call_only_targets_that_exist() -> None:
     ]
     matrix = workflow["jobs"]["slow"]["strategy"]["matrix"]["target"]
     assert [] == [target for target in [*made, *matrix] if target not in TARGETS]
-    tiers = {"test", "test-faults", "test-browser", "test-infra", "test-cluster", "test-node"}
+    tiers = {"test", "test-faults", "test-browser", "test-infra", "test-rehearsal", "test-cluster", "test-node"}
     assert tiers | {"lint", "types", "lock-check", "demo", "cluster-demo"} <= {*made, *matrix}
     assert [] == [run for run in runs if not run.startswith("make ")]
 
