@@ -1,7 +1,8 @@
 """Numbered SQL migrations: `app/migrations/NNNN_words.sql`, applied in order, once, by one runner at a time.
 
 `python -m app.migrate` applies them to $DATABASE_URL, up to $SCHEMA_LEVEL where that is set: the image has that, and
-not the operator's command.
+not the operator's command. With $OWNER_DATABASE_URL it does so as that user, and lets the user of $DATABASE_URL in
+(`app/grants.py`).
 
 The comment that opens a file says what it is, one of these a line:
 
@@ -218,6 +219,7 @@ def _refuse_invalid_index(connection: psycopg.Connection, file: Migration) -> No
 def main() -> int:
     """The migration Job: its last line is the level, or why that was not reached; the exit code is 0, 1 or 2."""
     url, wanted = os.environ.get("DATABASE_URL"), os.environ.get("SCHEMA_LEVEL", "")
+    owner = os.environ.get("OWNER_DATABASE_URL")
     if not url:
         sys.stderr.write("DATABASE_URL is not set: name the database to migrate\n")
         return 2
@@ -225,7 +227,11 @@ def main() -> int:
         sys.stderr.write(f"SCHEMA_LEVEL is {wanted!r}: give the number of the last migration to apply, or none\n")
         return 2
     try:
-        reached = migrate(url, target=int(wanted) if wanted else None)
+        reached = migrate(owner or url, target=int(wanted) if wanted else None)
+        if owner:
+            from app.grants import let_in  # noqa: PLC0415 - which migrates as this module does
+
+            let_in(owner, url)
     except MigrationError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1

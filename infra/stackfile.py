@@ -39,6 +39,9 @@ class Config(Strict, frozen=True):
     database_password: Annotated[
         Secure | None, Meta(description="PostgreSQL's master password, where `database.password` is written.")
     ] = msgspec.field(name=f"{PROJECT}:databasePassword", default=None)
+    database_app_password: Annotated[
+        Secure | None, Meta(description="The application's own, for PostgreSQL; letters and digits.")
+    ] = msgspec.field(name=f"{PROJECT}:databaseAppPassword", default=None)
     app_secret: Annotated[
         Secure | None, Meta(description="JSON of JWT_KEYS, CURSOR_KEY and ADMIN_TOKEN for the application.")
     ] = msgspec.field(name=f"{PROJECT}:appSecret", default=None)
@@ -74,8 +77,8 @@ class StackFile(Encrypted, frozen=True):
         """The secrets that the program asks for; a plan needs none of them, `pulumi up` each."""
         # A replica has its primary's; once it is promoted its own is written, and nobody looks for a secret that night.
         written = self.platform.database.password == "written"  # noqa: S105 - a way, not a password
-        database = (f"{PROJECT}:databasePassword",) if written else ()
-        return (*database, f"{PROJECT}:cachePassword", f"{PROJECT}:appSecret")
+        owner = (f"{PROJECT}:databasePassword",) if written else ()
+        return (*owner, *(f"{PROJECT}:{each}" for each in ("databaseAppPassword", "cachePassword", "appSecret")))
 
 
 def stacks(directory: Path = STACKS) -> list[str]:

@@ -1,10 +1,10 @@
-"""The application's place: its namespace, its Secret, and the right of the release engine to be there."""
+"""The application's place: its namespace, its Secrets, and the right of the release engine to be there."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from pulumi import Output
+from pulumi import Input, Output
 from pulumi_kubernetes.rbac.v1 import RoleRefArgs, SubjectArgs
 
 from infra.components.cache import PORT as CACHE_PORT
@@ -15,6 +15,7 @@ from infra.components.release import GROUP
 from infra.platform.outputs import Outputs
 
 STORE: Final = "aws"
+OWNER: Final = f"{APP}-owner"
 # helm/slot's pods are within the strictest profile; nothing else is let in.
 PROFILE: Final = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 OWN: Final = ("JWT_KEYS", "CURSOR_KEY", "ADMIN_TOKEN")  # settings of app/settings.py that only the application knows
@@ -27,37 +28,45 @@ def store(region: str) -> Spec:
 
 
 def secret(said: Outputs) -> Spec:
-    """An ExternalSecret that becomes the Secret which `secret: task-api` of helm/slot names."""
-    parts = {"database": said.database_secret, "cache": said.cache_secret}
-    logins = [
-        {"secretKey": f"{part}_{field}", "remoteRef": {"key": arn, "property": field}}
-        for part, arn in parts.items()
-        for field in ("username", "password")
-    ]
-    own = [{"secretKey": name, "remoteRef": {"key": said.app_secret, "property": name}} for name in OWN]
+    """An ExternalSecret that becomes the Secret which `secret: task-api` of helm/eks-slot.yaml names."""
+    own: list[Spec] = [{"secretKey": name, "remoteRef": {"key": said.app_secret, "property": name}} for name in OWN]
+    words: dict[str, Input[str]] = {
+        "DATABASE_URL": _database("database", said),
+        "REDIS_URL": Output.concat("rediss://", _login("cache"), "@", said.cache_host, f":{CACHE_PORT}/0"),
+        **{name: f"{{{{ .{name} }}}}" for name in OWN},
+    }
+    logins = (*_asked("database", said.database_app_secret), *_asked("cache", said.cache_secret))
+    return _external(APP, words, [*logins, *own])
+
+
+def owner_secret(said: Outputs) -> Spec:
+    """An ExternalSecret that becomes the Secret which `migration.secret` of helm/eks-slot.yaml names."""
+    return _external(OWNER, {"OWNER_DATABASE_URL": _database("owner", said)}, _asked("owner", said.database_secret))
+
+
+def _external(name: str, words: dict[str, Input[str]], data: list[Spec]) -> Spec:
     return {
         "refreshInterval": "1h",
         "secretStoreRef": {"kind": "ClusterSecretStore", "name": STORE},
-        "target": {
-            "name": APP,
-            "creationPolicy": "Owner",
-            "template": {"data": {**urls(said), **{name: f"{{{{ .{name} }}}}" for name in OWN}}},
-        },
-        "data": [*logins, *own],
+        "target": {"name": name, "creationPolicy": "Owner", "template": {"data": words}},
+        "data": data,
     }
 
 
-def urls(said: Outputs) -> dict[str, Output[str]]:
-    """The two addresses with names and passwords, which are put in only in the cluster."""
+def _asked(part: str, secret: Input[str] | None) -> list[Spec]:
+    """Name and password of a login, as a template has them."""
+    fields = ("username", "password")
+    return [{"secretKey": f"{part}_{each}", "remoteRef": {"key": secret, "property": each}} for each in fields]
 
-    def login(part: str) -> str:
-        return f"{{{{ .{part}_username | urlquery }}}}:{{{{ .{part}_password | urlquery }}}}"
 
+def _login(part: str) -> str:
+    """Which are put in only in the cluster, quoted for an address."""
+    return f"{{{{ .{part}_username | urlquery }}}}:{{{{ .{part}_password | urlquery }}}}"
+
+
+def _database(part: str, said: Outputs) -> Output[str]:
     end = f":{DATABASE_PORT}/{DATABASE}?sslmode=require"
-    return {
-        "DATABASE_URL": Output.concat("postgresql://", login("database"), "@", said.database_host, end),
-        "REDIS_URL": Output.concat("rediss://", login("cache"), "@", said.cache_host, f":{CACHE_PORT}/0"),
-    }
+    return Output.concat("postgresql://", _login(part), "@", said.database_host, end)
 
 
 def binding() -> tuple[RoleRefArgs, list[SubjectArgs]]:

@@ -194,11 +194,15 @@ class Application(Part):
         )
         if platform.database.replica_of:
             return  # nobody writes here until it is promoted, and so has a secret
-        CustomResource(
-            "secret",
-            version,
-            "ExternalSecret",
-            metadata={"name": APP, "namespace": APP},
-            spec=application.secret(said),
-            opts=self.child(store),
-        )
+        for title, name, spec in (
+            ("secret", APP, application.secret(said)),
+            ("owner-secret", application.OWNER, application.owner_secret(said)),
+        ):
+            CustomResource(
+                title,
+                version,
+                "ExternalSecret",
+                metadata={"name": name, "namespace": APP},
+                spec=spec,
+                opts=self.child(store),
+            )

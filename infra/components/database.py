@@ -25,6 +25,8 @@ PARAMETERS: Final = {
     "idle_in_transaction_session_timeout": "60000",  # ms; one forgotten transaction holds back every vacuum
 }
 SECRET: Final = "databasePassword"  # noqa: S105 - the name of the stack's secret
+APP: Final = "app"  # the application's user, whom its migration makes: app/grants.py
+APP_SECRET: Final = "databaseAppPassword"  # noqa: S105 - as above
 LOGS: Final = ("postgresql", "upgrade")
 INSIGHT_DAYS: Final = {"standard": 7, "advanced": 465}  # what Database Insights wants for each
 MONITORING: Final = "service-role/AmazonRDSEnhancedMonitoringRole"
@@ -33,7 +35,8 @@ MONITORING: Final = "service-role/AmazonRDSEnhancedMonitoringRole"
 class Database(Component):
     """`host` takes reads and writes, `readers` take reads; `clients` is the security group that may come to either.
 
-    `secret` is the ARN of the owner's name and password in Secrets Manager; None where this follows another region.
+    `secret` is the ARN of the owner's name and password in Secrets Manager, `app_secret` that of the application's.
+    Both are None where this follows another region.
     """
 
     def __init__(self, site: Site, keys: Keys, network: Network) -> None:
@@ -50,7 +53,7 @@ class Database(Component):
         replicas = [site.name("database", "replica", str(number)) for number in range(1, self.config.replicas + 1)]
         self.readers = [self._replica(name).address for name in replicas]
         self.identifiers = [site.name("database"), *replicas]  # the primary's first
-        self.secret = self._secret()
+        self.secret, self.app_secret = self._secret(), self._app_secret()
         self.register_outputs({"host": self.host, "readers": self.readers})
 
     def _common(self) -> dict[str, Any]:
@@ -166,3 +169,9 @@ class Database(Component):
             return self.primary.master_user_secrets[0].secret_arn
         words = self.site.secret(SECRET).apply(login_of(NAME))
         return secret(self, "database-secret", self.keys.data, words, self.config.password_version)
+
+    def _app_secret(self) -> Output[str] | None:
+        if self.config.replica_of:
+            return None
+        words = self.site.secret(APP_SECRET).apply(login_of(APP))
+        return secret(self, "database-app-secret", self.keys.data, words, self.config.app_password_version)

@@ -22,7 +22,8 @@ class Proxy(Component):
 
     def __init__(self, site: Site, keys: Keys, network: Network, database: Database) -> None:
         super().__init__("Proxy", site)
-        assert database.secret is not None  # the configuration refuses a proxy of what has none
+        logins = [each for each in (database.secret, database.app_secret) if each is not None]
+        assert logins  # the configuration refuses a proxy of what has none
         own = self.group = group(self, network, "proxy", "Proxy of the database")
         let_in(self, own, database.clients, PORT)
         let_out(self, own, database.group, PORT, "database")
@@ -32,9 +33,11 @@ class Proxy(Component):
             self.name,
             name=self.name,
             engine_family="POSTGRESQL",
-            auths=[aws.rds.ProxyAuthArgs(auth_scheme="SECRETS", iam_auth="DISABLED", secret_arn=database.secret)],
+            auths=[
+                aws.rds.ProxyAuthArgs(auth_scheme="SECRETS", iam_auth="DISABLED", secret_arn=each) for each in logins
+            ],
             require_tls=True,
-            role_arn=self._reader(keys.data, database.secret),
+            role_arn=self._reader(keys.data, logins),
             vpc_security_group_ids=[own],
             vpc_subnet_ids=list(network.subnets["isolated"].values()),
             tags={"Name": site.name("proxy")},
@@ -51,15 +54,15 @@ class Proxy(Component):
         self.host = proxy.endpoint
         self.register_outputs({"host": self.host})
 
-    def _reader(self, key: Output[str], secret: Output[str]) -> Output[str]:
+    def _reader(self, key: Output[str], logins: list[Output[str]]) -> Output[str]:
         trust = assumed_by("rds.amazonaws.com", self.site.account)
-        may = Output.all(key, secret, self.site.region).apply(lambda each: may_read(*each))
+        may = Output.all(key, self.site.region, *logins).apply(lambda each: may_read(*each))
         return granted(self, self.site.name("proxy", "role"), trust, own=may).arn
 
 
-def may_read(key: str, secret: str, region: str) -> str:
-    """A policy that reads one secret, and uses its key by way of Secrets Manager only."""
+def may_read(key: str, region: str, *secrets: str) -> str:
+    """A policy that reads these secrets, and uses their key by way of Secrets Manager only."""
     via = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
     return policy(
-        allow(["secretsmanager:GetSecretValue"], [secret]), {**allow(["kms:Decrypt"], [key]), "Condition": via}
+        allow(["secretsmanager:GetSecretValue"], secrets), {**allow(["kms:Decrypt"], [key]), "Condition": via}
     )

@@ -32,6 +32,9 @@ class Database(Strict, frozen=True):
         Meta(description="Who keeps the master password: RDS in Secrets Manager (rotated), or the stack's own secret."),
     ] = "written"  # noqa: S105 - a way, not a password
     password_version: Annotated[int, Meta(ge=1, le=10_000, description="Raise it to write a new password.")] = 1
+    app_password_version: Annotated[
+        int, Meta(ge=1, le=10_000, description="Raise it to write the application's new password.")
+    ] = 1
     proxy: Annotated[bool, Meta(description="RDS Proxy: pools connections, holds them through a failover.")] = True
     backup_days: Annotated[int, Meta(ge=0, le=35, description="How far back a restore to any second may go.")] = 14
     backup_window: Annotated[str, Meta(pattern=rf"^{TIME}-{TIME}$", description="UTC.")] = "03:00-04:00"

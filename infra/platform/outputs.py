@@ -27,7 +27,8 @@ class Outputs(NamedTuple):
     app_secret: Input[str]  # external-secrets: what only the application knows
     app_role: Input[str]  # who makes something for the application's pods gives it the right
     # Not on every stack:
-    database_secret: Input[str] | None = None  # external-secrets, for DATABASE_URL
+    database_secret: Input[str] | None = None  # external-secrets, for the migration's OWNER_DATABASE_URL
+    database_app_secret: Input[str] | None = None  # external-secrets, for DATABASE_URL
     node_profile: Input[str] | None = None  # the addons program: Karpenter's nodes are started with it
     node_role: Input[str] | None = None  # the addons program: Auto Mode's nodes have it
     interruptions: Input[str] | None = None  # the addons program: Karpenter's queue

@@ -32,7 +32,8 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     proxy = Proxy(site, keys, network, database) if platform.database.proxy else None
     cache = Cache(site, keys, network)
     own = Application(site, keys)
-    clients, secrets = [database.clients, cache.clients], [database.secret, cache.secret, own.secret]
+    clients = [database.clients, cache.clients]
+    secrets = [database.secret, database.app_secret, cache.secret, own.secret]
     kubernetes = Kubernetes(site, keys, network, clients, secrets)
     on_call = look_after(site, keys, Parts(database, proxy, cache, kubernetes.nodes))
     before = front(site, keys, network)
@@ -47,6 +48,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
         database_host=proxy.host if proxy else database.host,
         database_readers=list(database.readers),
         database_secret=database.secret,
+        database_app_secret=database.app_secret,
         database_clients=database.clients,
         database_arn=database.primary.arn,
         cache_host=cache.host,

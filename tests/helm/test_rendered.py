@@ -149,6 +149,17 @@ def test_installing_a_slot_never_migrates() -> None:
     assert [{"name": "SLOT", "value": "blue"}] == job["spec"]["template"]["spec"]["containers"][0]["env"]
 
 
+def test_what_the_owner_of_the_tables_knows_only_the_migration_gets() -> None:
+    """Its Job has both Secrets, the pods of slots the one of the application."""
+    values = {"secret": "app", "migration": {"releaseId": "r1", "command": ["migrate"], "secret": "owner"}}
+    job, deployment = only(slot(**values, render="migration"), "Job"), only(slot(**values), "Deployment")
+    got = [
+        [each["secretRef"]["name"] for each in pod["containers"][0]["envFrom"] if "secretRef" in each]
+        for pod in (job["spec"]["template"]["spec"], deployment["spec"]["template"]["spec"])
+    ]
+    assert [["app", "owner"], ["app"]] == got
+
+
 def test_pods_wait_before_they_end() -> None:
     """The kubelet sleeps, so an image needs no shell for it."""
     pod = only(slot(), "Deployment")["spec"]["template"]["spec"]

@@ -13,7 +13,9 @@ from infra.plan.graph import Graph
 from infra.plan.run import plan, plan_platform
 from infra.stackfile import PROJECT, read_stack, stacks
 
-SECRETS = (f"{PROJECT}:databasePassword", f"{PROJECT}:cachePassword", f"{PROJECT}:appSecret")
+SECRETS = tuple(
+    f"{PROJECT}:{each}" for each in ("databasePassword", "databaseAppPassword", "cachePassword", "appSecret")
+)
 
 
 @cache

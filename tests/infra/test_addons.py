@@ -46,8 +46,8 @@ def addons(request: pytest.FixtureRequest) -> Graph:
 
 
 def kind(graph: Graph, name: str) -> dict[str, Any]:
-    (found,) = [each for each in graph.resources if each.type.endswith(f":{name}")]
-    return found.inputs
+    """The first of a kind by its name in the graph."""
+    return next(each for each in graph.resources if each.type.endswith(f":{name}")).inputs
 
 
 def test_the_plan_is_the_committed_one(addons: Graph) -> None:
@@ -197,21 +197,38 @@ def test_the_secret_has_every_setting_that_the_application_must_be_given() -> No
     """Those of app/settings.py without a default."""
     fields = msgspec.structs.fields(Settings)
     needed = {each.encode_name for each in fields if each.required}
-    spec = kind(planned("prod"), "ExternalSecret")["spec"]
+    spec: Any = planned("prod")["secret"].inputs["spec"]
     assert needed == spec["target"]["template"]["data"].keys()
 
 
 def test_passwords_are_put_into_addresses_only_in_the_cluster(committed: Callable[[str], Graph]) -> None:
     """The program knows names of secrets; External Secrets fills the template, quoted for an address."""
-    spec = kind(planned("prod"), "ExternalSecret")["spec"]
-    template, platform = spec["target"]["template"]["data"], committed("prod").exports
-    login = "{{ .database_username | urlquery }}:{{ .database_password | urlquery }}"
-    assert (
-        f"postgresql://{login}@{platform['database_host']}:5432/primetrade?sslmode=require" == template["DATABASE_URL"]
-    )
-    assert template["REDIS_URL"].startswith("rediss://")
-    used = {each["remoteRef"]["key"] for each in spec["data"]}
-    assert {platform[name] for name in ("database_secret", "cache_secret", "app_secret")} == used
+    platform = committed("prod").exports
+    secrets: dict[str, Any] = {name: planned("prod")[name].inputs["spec"] for name in ("secret", "owner-secret")}
+    words = {name: spec["target"]["template"]["data"] for name, spec in secrets.items()}
+    for part, found in (
+        ("database", words["secret"]["DATABASE_URL"]),
+        ("owner", words["owner-secret"]["OWNER_DATABASE_URL"]),
+    ):
+        login = f"{{{{ .{part}_username | urlquery }}}}:{{{{ .{part}_password | urlquery }}}}"
+        assert f"postgresql://{login}@{platform['database_host']}:5432/primetrade?sslmode=require" == found
+    assert words["secret"]["REDIS_URL"].startswith("rediss://")
+    used = {name: {each["remoteRef"]["key"] for each in spec["data"]} for name, spec in secrets.items()}
+    own = {platform[name] for name in ("database_app_secret", "cache_secret", "app_secret")}
+    assert {"secret": own, "owner-secret": {platform["database_secret"]}} == used
+
+
+def test_only_the_migration_comes_as_the_owner_of_the_tables() -> None:
+    """The pods' Secret has no login of the owner's, and only the Job of helm/eks-slot.yaml names the other."""
+    image = {"repository": "registry.example/task-api", "tag": "1.0.0"}
+    owner: Any = planned("prod")["owner-secret"].inputs["metadata"]
+    for what, workload in (("slot", "Deployment"), ("migration", "Job")):
+        more = {"render": what, "migration": {"releaseId": "r1"}, "version": "1.0.0", "image": image}
+        made = objects("slot", "task-api.yaml", "eks-slot.yaml", **more)
+        pod = next(each for each in made if each["kind"] == workload)["spec"]["template"]["spec"]
+        names = [each["secretRef"]["name"] for each in pod["containers"][0]["envFrom"] if "secretRef" in each]
+        assert (owner["name"] in names) == (what == "migration")
+    assert "OWNER_DATABASE_URL" not in str(planned("prod")["secret"].inputs)
 
 
 def test_the_second_region_has_no_login_until_it_is_promoted() -> None:
@@ -239,7 +256,8 @@ def objects(chart: str, *files: str, **more: Any) -> list[Object]:
     values: Object = {}
     for name in files:
         values = laid(values, read(ROOT / "helm" / name))
-    found = render(chart, laid(values, more), APP if chart == "router" else f"{APP}-blue")
+    end = "expand" if more.get("render") == "migration" else "blue"
+    found = render(chart, laid(values, more), APP if chart == "router" else f"{APP}-{end}")
     assert [] == [word for each in found if (word := refusal(each))]
     return found
 

@@ -101,7 +101,8 @@ def test_a_managed_password_is_nowhere_in_the_program(graph_of: Callable[..., Gr
     (inputs,) = instances(graph).values()
     assert True is inputs["manageMasterUserPassword"]
     assert not {"password", "passwordWo"} & inputs.keys()
-    assert [] == [each.name for each in graph.of("secretsmanager/secretVersion") if each.parent == "database"]
+    written = [each.name for each in graph.of("secretsmanager/secretVersion") if each.parent == "database"]
+    assert ["primetrade-dev-database-app-secret-value"] == written
     assert "${primetrade-dev-database.masterUserSecrets[0].secretArn}" == graph.exports["database_secret"]
 
 
@@ -182,10 +183,21 @@ def test_the_proxy_takes_tls_only_and_is_where_the_application_goes(committed: C
     assert ["${primetrade-prod-database-replica-1.address}"] == graph.exports["database_readers"]
 
 
-def test_the_proxy_reads_one_secret() -> None:
-    """And its key by way of Secrets Manager only."""
-    reads, opens = json.loads(may_read("KEY", "SECRET", "us-east-1"))["Statement"]
-    assert (["SECRET"], ["secretsmanager:GetSecretValue"]) == (reads["Resource"], reads["Action"])
+def test_the_application_has_a_login_of_its_own(committed: Callable[[str], Graph]) -> None:
+    """The proxy knows both, and the exports tell them apart; a replica has neither."""
+    prod = committed("prod")
+    secrets = {part: f"${{primetrade-prod-database-{part}.arn}}" for part in ("secret", "app-secret")}
+    (proxy,) = prod.of("rds/proxy")
+    auths: Any = proxy.inputs["auths"]
+    assert [*secrets.values()] == [each["secretArn"] for each in auths]
+    assert [*secrets.values()] == [prod.exports[each] for each in ("database_secret", "database_app_secret")]
+    assert [] == [each.name for each in committed("dr").of("secretsmanager/secret") if each.parent == "database"]
+
+
+def test_the_proxy_reads_its_secrets_and_no_other() -> None:
+    """And their key by way of Secrets Manager only."""
+    reads, opens = json.loads(may_read("KEY", "us-east-1", "SECRET", "OTHER"))["Statement"]
+    assert (["SECRET", "OTHER"], ["secretsmanager:GetSecretValue"]) == (reads["Resource"], reads["Action"])
     assert (["KEY"], {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"}) == (
         opens["Resource"],
         opens["Condition"]["StringEquals"],
