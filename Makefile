@@ -61,6 +61,7 @@ fmt: $(VENV)/.dev ## Format and mend what ruff can mend
 
 docs: $(VENV)/.dev ## Write the generated pages and schemas anew
 	$(BIN)/python -m scripts.reference
+	$(BIN)/python -m infra.plan.programs
 	$(BIN)/python -m infra.picture
 	$(BIN)/python -m infra.cost.page
 	$(BIN)/python -m infra.bootstrap.page

@@ -9,6 +9,8 @@ from msgspec import Meta
 
 from infra.config.base import LogDays, Strict
 
+ZoneId = Literal["az1", "az2", "az3", "az4", "az5", "az6"]
+SubnetId = Annotated[str, Meta(pattern=r"^subnet-[0-9a-f]{8,17}$")]
 Endpoint = Literal[
     "ec2",
     "ecr.api",
@@ -38,10 +40,12 @@ class SubnetIds(Strict, frozen=True):
     """Subnets that exist already, one per zone."""
 
     public: Annotated[
-        dict[str, str], Meta(max_length=3, description="Zone → subnet that faces the internet; may be empty.")
+        dict[ZoneId, SubnetId], Meta(max_length=3, description="Zone → subnet that faces the internet; may be empty.")
     ]
-    private: Annotated[dict[str, str], Meta(max_length=3, description="Zone → subnet for workloads.")]
-    isolated: Annotated[dict[str, str], Meta(max_length=3, description="Zone → subnet for data, without a way out.")]
+    private: Annotated[dict[ZoneId, SubnetId], Meta(max_length=3, description="Zone → subnet for workloads.")]
+    isolated: Annotated[
+        dict[ZoneId, SubnetId], Meta(max_length=3, description="Zone → subnet for data, without a way out.")
+    ]
 
 
 class ExistingVpc(Strict, frozen=True):
@@ -59,7 +63,7 @@ class Network(Strict, frozen=True):
         Meta(pattern=r"^[\d.]+/(16|17|18|19|20)$", description="Its addresses: a private /16 to /20."),
     ] = "10.20.0.0/16"
     zones: Annotated[
-        tuple[Literal["az1", "az2", "az3", "az4", "az5", "az6"], ...],
+        tuple[ZoneId, ...],
         Meta(min_length=2, max_length=3, description="Zones, by ids that every account shares; only append."),
     ] = ("az1", "az2", "az4")
     nat: Annotated[

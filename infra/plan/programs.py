@@ -29,6 +29,11 @@ class Program(NamedTuple):
         """The names of its stacks."""
         return stackfile.stacks(self.directory)
 
+    @property
+    def schema(self) -> Path:
+        """What says to editors which keys they have."""
+        return self.directory / "schema.json"
+
 
 PROGRAMS: Final = {
     "bootstrap": Program(bootstrap.PROJECT, ROOT / "infra" / "bootstrap", bootstrap.File),
@@ -62,3 +67,8 @@ def wanted_secrets(name: str, stack: str) -> tuple[str, ...]:
 def every_graph() -> Iterator[Graph]:
     """The graphs of all programs on all their stacks."""
     return (plan(name, stack) for name, program in PROGRAMS.items() for stack in program.stacks)
+
+
+if __name__ == "__main__":
+    for each in PROGRAMS.values():
+        each.schema.write_text(stackfile.json_schema(each.kind))

@@ -15,7 +15,8 @@ from msgspec import inspect
 
 from infra.config.platform import Profile
 from infra.errors import ConfigError
-from infra.stackfile import KEY, ROOT, SCHEMA_FILE, STACKS, StackFile, json_schema, platform_of, read_stack, stacks
+from infra.plan.programs import PROGRAMS, Program
+from infra.stackfile import KEY, ROOT, STACKS, StackFile, json_schema, platform_of, read_stack, stacks
 from slo.yamlfile import YamlFileError
 
 BALANCER = """{host: x.elb.amazonaws.com,
@@ -49,16 +50,20 @@ KEYS = dict(fields(inspect.type_info(StackFile)))
 def unbounded(kind: inspect.Type) -> bool:
     match kind:
         case inspect.Metadata(type=inner):
-            return unbounded(inner)
+            found = unbounded(inner)
         case inspect.UnionType(types=types):
-            return any(map(unbounded, types))
+            found = any(map(unbounded, types))
         case inspect.IntType(ge=low, le=high):
-            return low is None or high is None
+            found = low is None or high is None
         case inspect.StrType(pattern=pattern, max_length=most):
-            return pattern is None and most is None
-        case inspect.VarTupleType(max_length=most) | inspect.DictType(max_length=most):
-            return most is None
-    return False
+            found = pattern is None and most is None
+        case inspect.DictType(max_length=most, key_type=key, value_type=value):
+            found = most is None or unbounded(key) or unbounded(value)
+        case inspect.VarTupleType(max_length=most, item_type=item):
+            found = most is None or unbounded(item)
+        case _:
+            found = False
+    return found
 
 
 def broken(tmp_path: Path, yaml_below_platform: str) -> str:
@@ -104,18 +109,23 @@ def test_a_key_has_a_line_of_help_and_a_bound(key: str) -> None:
     assert not unbounded(kind)
 
 
-def test_the_schema_for_editors_is_fresh() -> None:
-    """Writing it anew changes nothing; if it does: python -m infra.stackfile."""
-    assert json_schema() == SCHEMA_FILE.read_text()
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+def test_the_schema_for_editors_is_fresh(program: Program) -> None:
+    """Writing it anew changes nothing; if it does: python -m infra.plan.programs."""
+    assert json_schema(program.kind) == program.schema.read_text()
 
 
-@pytest.mark.parametrize("name", stacks())
-def test_editors_take_the_committed_stacks(name: str) -> None:
-    """The schema agrees with the program, and refuses what the program refuses."""
-    schema = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
-    document = yaml.safe_load((STACKS / f"Pulumi.{name}.yaml").read_text())
+@pytest.mark.parametrize(
+    ("program", "name"), [(program, name) for program in PROGRAMS.values() for name in program.stacks]
+)
+def test_editors_take_the_committed_stacks(program: Program, name: str) -> None:
+    """The file names its schema, which agrees with the program and refuses a key that the program does not know."""
+    schema = jsonschema.Draft202012Validator(json.loads(program.schema.read_text()))
+    text = (program.directory / f"Pulumi.{name}.yaml").read_text()
+    assert f"# yaml-language-server: $schema={program.schema.name}\n" in text
+    document = yaml.safe_load(text)
     assert [] == list(schema.iter_errors(document))
-    document["config"][KEY]["netwrk"] = {}
+    document["config"]["netwrk"] = {}
     assert 1 == len(list(schema.iter_errors(document)))
 
 
@@ -139,6 +149,10 @@ def test_editors_take_the_committed_stacks(name: str) -> None:
         (
             "network:\n  " + EXISTING.replace("\n", "\n  "),
             "network.existing.subnets.private: has az1; give a subnet for each",
+        ),
+        (
+            "network:\n  " + EXISTING.replace("subnet-0a", "subnet-x").replace("\n", "\n  "),
+            "network.existing.subnets.private.az1: expected text matching regex",
         ),
         ("database: {password: managed}", "database.password: RDS makes no replica of a database whose password it"),
         ("database: {backup_days: 0}", "database.backup_days: RDS makes replicas only of a database with backups"),

@@ -196,7 +196,7 @@ def test_the_default_security_group_has_no_rules(stack: Graph) -> None:
 
 def test_a_vpc_that_exists_is_used_and_not_changed(graph_of: Callable[..., Graph]) -> None:
     """Nothing of the network is made."""
-    ids = {zone: f"subnet-{zone}" for zone in ("az1", "az2")}
+    ids = {zone: f"subnet-{zone.removeprefix('az'):0>8}" for zone in ("az1", "az2")}
     existing = {"id": "vpc-0123456789abcdef0", "subnets": dict.fromkeys(TIERS, ids)}
     graph = graph_of(network={"existing": existing})
     assert [] == graph.below("network")
