@@ -17,7 +17,7 @@ help: ## Print this help
 demo: $(VENV)/.demo ## The main job: system up, 1,000 requests/s through live releases, verdict and report
 	$(BIN)/primetrade demo $(DEMO_ARGS)
 
-test: $(VENV)/.dev ## The tests (real PostgreSQL, Valkey, Envoy; under 3 minutes)
+test: $(VENV)/.dev ## The tests (real PostgreSQL, Valkey, Envoy; 4 minutes on two cores)
 	$(PYTEST) -n 2 --dist loadgroup --ignore tests/infra -m 'not faults and not browser and not cluster' $(TEST_ARGS)
 
 test-faults: $(VENV)/.dev ## Faults on real processes: kills, freezes, full disks, bad releases
