@@ -11,24 +11,26 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.settings import Settings
 from infra.addons import pools
 from infra.addons.charts import BALANCER, CHARTS, TIMEOUT_S
-from infra.addons.read import reference
+from infra.addons.program import build
+from infra.addons.read import outputs, reference
 from infra.addons.values import VALUES
 from infra.components.identity import APP
 from infra.components.release import GROUP
 from infra.config.cluster import Nodes
+from infra.config.platform import Platform
 from infra.errors import ConfigError
 from infra.plan import golden, programs, run
 from infra.plan.graph import Graph
 from infra.plan.tree import difference_lines
 from infra.policy.rule import judge
 from infra.policy.rules import RULES
-from infra.stackfile import ROOT, stacks
+from infra.stackfile import ROOT, read_stack, stacks
 from tests.helm.render import Object, laid, read, refusal, render
 
 HERE = programs.PROGRAMS["addons"].directory
@@ -314,6 +316,43 @@ def test_auto_mode_has_its_own_class_and_no_karpenter(graph_of: Callable[..., Gr
     assert "${primetrade-dev-nodes-role.name}" == spec["role"]
     pool: Any = pools.pools(Nodes(), auto=True)["spot"]
     assert "NodeClass" == pool["template"]["spec"]["nodeClassRef"]["kind"]
+
+
+@settings(max_examples=6, deadline=None)  # each runs both programs
+@given(
+    zones=st.lists(st.sampled_from(["Z0AAAA", "Z0BBBB"]), max_size=2, unique=True),
+    traces=st.sampled_from([0, 5]),
+    mode=st.sampled_from(["karpenter", "auto"]),
+)
+def test_every_configuration_has_the_charts_that_it_needs(
+    graph_of: Callable[..., Graph], zones: list[str], traces: int, mode: str
+) -> None:
+    """Names bring ExternalDNS, traces the collector, Auto Mode its own nodes; and their pods are lent roles."""
+    sections = {"cluster": {"dns_zones": zones, "mode": mode}, "watch": {"trace_percent": traces}}
+    made, whole = graph_of(**sections), msgspec.to_builtins(read_stack("dev").platform)
+    for name, changes in sections.items():
+        whole[name] |= changes
+    found = msgspec.convert(whole, Platform)
+
+    def program() -> None:
+        build(found, outputs("dev"))
+
+    addons = run.record(
+        program,
+        "primetrade-addons",
+        "dev",
+        {},
+        references={reference("dev"): made.exports},
+    )
+    releases = {each.name: each for each in addons.of("helm.sh/v3")}
+    assert (bool(zones), bool(traces)) == ("external-dns" in releases, "adot-collector" in releases)
+    assert (mode == "karpenter") == ("karpenter" in releases)
+    if zones:
+        values: Any = releases["external-dns"].inputs["values"]
+        assert [f"--zone-id-filter={zone}" for zone in zones] == values["extraArgs"]
+    lent = {each.inputs["serviceAccount"] for each in made.of("eks/podIdentityAssociation")}
+    assert {"external-dns", "adot-collector"} & releases.keys() == {"external-dns", "adot-collector"} & lent
+    assert [] == judge(addons, RULES)
 
 
 def test_the_program_is_short() -> None:
