@@ -19,3 +19,8 @@ def taken(descriptor: int, seconds: float) -> bool:
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL_S)
+
+
+def give_back(descriptor: int) -> None:
+    """Give the lock back before the file is closed."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)

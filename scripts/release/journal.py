@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal, Protocol
 import msgspec
 
 from scripts.release.errors import Fenced, NeedsPerson, ReleaseError
-from scripts.release.flock import taken
+from scripts.release.flock import give_back, taken
 from scripts.release.route import Target
 from scripts.release.slots import Range, Release
 from scripts.release.step import Step
@@ -128,6 +128,7 @@ class FileJournal:
                 refuse_late(entry, self._newest(file.fileno()))
                 file.write(msgspec.json.encode(entry) + b"\n")
                 file.flush()
+                give_back(file.fileno())  # the order stands: nobody waits for this one's disk
                 os.fsync(file.fileno())
         except OSError as exc:
             raise ReleaseError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from scripts.release import lock
 from scripts.release.errors import Fenced, Locked, NeedsPerson, ReleaseError
+from scripts.release.flock import taken
 from scripts.release.journal import Entry, FileJournal, Holder
 from tests.local.traffic import until
 
@@ -99,6 +101,19 @@ def test_no_line_comes_between_a_writers_look_and_its_write(tmp_path: Path) -> N
     with pytest.raises(Fenced, match="run 6 lost its lock"):
         journal.append(entry(6))
     assert [each.fence for each in journal.read()] == [5, 7]
+
+
+def test_nobody_waits_for_the_disk_of_another_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is most likely frozen there, and its line stands already."""
+    journal, free = FileJournal(tmp_path / "journal.jsonl"), []
+
+    def sync(descriptor: int) -> None:
+        with journal.path.open("rb") as file:
+            free.append(taken(file.fileno(), 0))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    journal.append(entry(0))
+    assert free == [True]
 
 
 def test_a_journal_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
