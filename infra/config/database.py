@@ -24,7 +24,7 @@ class Database(Strict, frozen=True):
         ),
     ] = "db.m7g.large"
     multi_az: Annotated[bool, Meta(description="A standby in a second zone that takes over by itself.")] = True
-    replicas: Annotated[int, Meta(ge=0, le=5, description="Read replicas in this region.")] = 1
+    replicas: Annotated[int, Meta(ge=0, le=5, description="Read replicas in this region; nobody reads them yet.")] = 0
     storage_gb: Annotated[int, Meta(ge=20, le=65536, description="GiB at first; from 400 on, 12,000 IOPS.")] = 400
     data_gb: Annotated[int, Meta(ge=1, le=32768, description="GiB of data that storage may grow to.")] = 1024
     password: Annotated[

@@ -1,8 +1,9 @@
 """Who uses what a plan makes: another resource of it, a reader of its exports, or one that is named here.
 
 A setting is part of the one thing that it changes, and using it means nothing: a bucket with a policy may still be
-read by nobody. A link joins what it names, and so uses it. What neither another resource nor an export needs stands in
-ENDS with what uses it, and the file that shows so.
+read by nobody. A link joins what it names, and so uses it. An export is a use only if somebody reads it: READERS names
+the file and the words in it. What neither another resource nor such an export needs stands in ENDS with what uses it,
+and the file that shows so.
 """
 
 from __future__ import annotations
@@ -46,12 +47,56 @@ ENDS: Final[dict[str, tuple[str, str]]] = {
     "route53/record": ("users, CloudFront and ACM, by name", "docs/how-to/edge.md"),
     "s3/bucketObjectv2": ("CloudFront, when no region answers", "infra/edge/unavailable.json"),
 }
+# Export → the file that reads it, and the words by which it does.
+APPLICATION, CHARTS, VARIABLES = (
+    "infra/addons/application.py",
+    "infra/addons/program.py",
+    ".github/workflows/release.yml",
+)
+EDGE: Final = "docs/how-to/edge.md"
+READERS: Final[dict[str, tuple[str, str]]] = {
+    "vpc": (CHARTS, "vpc=said.vpc"),
+    "private_subnets": (CHARTS, "said.private_subnets"),
+    "database_host": (APPLICATION, "said.database_host"),
+    "database_secret": (APPLICATION, "said.database_secret"),
+    "database_arn": ("infra/config/database.py", "replica_of:"),
+    "cache_host": (APPLICATION, "said.cache_host"),
+    "cache_secret": (APPLICATION, "said.cache_secret"),
+    "cluster_name": (CHARTS, "said.cluster_name"),
+    "cluster_endpoint": (CHARTS, "said.cluster_endpoint"),
+    "cluster_ca": (CHARTS, "said.cluster_ca"),
+    "node_groups": (CHARTS, "said.node_groups"),
+    "node_profile": (CHARTS, "said.node_profile"),
+    "node_role": (CHARTS, "said.node_role"),
+    "interruptions": (CHARTS, "queue=said.interruptions"),
+    "app_secret": (APPLICATION, "said.app_secret"),
+    "archive_bucket": ("docs/how-to/archive.md", "pulumi stack output archive_bucket"),
+    "zone": ("infra/config/edge.py", "zone_id:"),
+    "ingress": ("docs/how-to/first-deployment-aws.md", "pulumi stack output ingress"),
+    "static_bucket": (EDGE, "`static_bucket`"),
+    "distribution": (EDGE, "`distribution`"),
+    "image_repository": (VARIABLES, "vars.IMAGE_REPOSITORY"),
+    "push_role": (VARIABLES, "vars.AWS_PUSH_ROLE"),
+    "release_role": (VARIABLES, "vars.AWS_DEPLOY_ROLE"),
+}
+# Export → why nobody reads it; what it names is used by something else, or stands behind a switch that is off.
+UNREAD: Final[dict[str, str]] = {
+    "region": "stands in the stack file too",
+    "database_clients": "the nodes have the group from the program itself",
+    "cache_clients": "as above",
+    "app_role": "the program itself gives it rights",
+    "database_readers": "the application has no setting for reads that may lag",
+    "events_topic": "the application speaks of no events",
+    "audit_table": "the application keeps no audit",
+    "exports_point": "the application writes no exports",
+    "partners_url": "no partner has tokens",
+}
 
 
 def unused(graph: Graph) -> list[Resource]:
     """What nobody uses, as far as the graph and these tables tell."""
     needed = {name for each in graph.made if not _is(each, SETTINGS) for name in each.depends_on}
-    exported = json.dumps(graph.exports)
+    exported = json.dumps({name: value for name, value in graph.exports.items() if name in READERS})
     return [
         each
         for each in graph.made

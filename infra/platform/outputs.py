@@ -1,4 +1,7 @@
-"""What the platform tells the programs after it, and the people who run them: a contract, tested on every stack."""
+"""What the platform tells the programs after it, and the people who run them: a contract, tested on every stack.
+
+Who reads what, by file and words: infra/plan/consumers.py.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ class Outputs(NamedTuple):
     vpc: Input[str]  # the addons program: the load balancer controller
     private_subnets: list[Input[str]]  # the addons program: nodes
     database_host: Input[str]  # the chart's Secret, in DATABASE_URL
-    database_readers: list[Input[str]]  # as above
+    database_readers: list[Input[str]]  # nobody yet: a setting of the application, when it reads apart
     database_clients: Input[str]  # the group of nodes and pods that connect
     database_arn: Input[str]  # the second region's database.replica_of
     cache_host: Input[str]  # the chart's Secret, in REDIS_URL

@@ -93,6 +93,7 @@ def test_replicas_follow_the_primary(graph_of: Callable[..., Graph], number: int
     assert [primary["parameterGroupName"]] * number == [each["parameterGroupName"] for each in replicas.values()]
     assert [primary["identifier"]] * number == [each["replicateSourceDb"] for each in replicas.values()]
     assert [] == [name for name, each in replicas.items() if {"passwordWo", "username", "engine"} & each.keys()]
+    assert [f"${{primetrade-{name}.address}}" for name in replicas] == graph.exports["database_readers"]
 
 
 def test_a_managed_password_is_nowhere_in_the_program(graph_of: Callable[..., Graph]) -> None:
@@ -175,12 +176,11 @@ def test_only_clients_and_the_proxy_reach_the_database(committed: Callable[[str]
 
 
 def test_the_proxy_takes_tls_only_and_is_where_the_application_goes(committed: Callable[[str], Graph]) -> None:
-    """It is in front of the primary; replicas are reached by themselves."""
+    """It is in front of the primary."""
     graph = committed("prod")
     (proxy,) = graph.of("rds/proxy")
     assert True is proxy.inputs["requireTls"]
     assert "${primetrade-prod-proxy.endpoint}" == graph.exports["database_host"]
-    assert ["${primetrade-prod-database-replica-1.address}"] == graph.exports["database_readers"]
 
 
 def test_the_application_has_a_login_of_its_own(committed: Callable[[str], Graph]) -> None:
