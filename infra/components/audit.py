@@ -17,7 +17,7 @@ EXPIRES: Final = "expires_at"  # Unix seconds, as DynamoDB's TTL wants
 
 
 class Audit(Component):
-    """`table` is its name; the application may add and read, and neither change nor delete."""
+    """`table` is its name, `arn` for backups; the application may add and read, and neither change nor delete."""
 
     def __init__(self, site: Site, keys: Keys, app_role: Input[str]) -> None:
         super().__init__("Audit", site)
@@ -38,7 +38,7 @@ class Audit(Component):
         )
         may = Output.all(table.arn, keys.data).apply(lambda each: may_add(*each))
         aws.iam.RolePolicy(f"{name}-may", role=app_role, policy=may, opts=self.child())
-        self.table = table.name
+        self.table, self.arn = table.name, table.arn
         self.register_outputs({"table": self.table})
 
 

@@ -18,7 +18,7 @@ PORT: Final = 2049
 
 
 class Exports(Component):
-    """`point` is the access point that a volume names; `clients` is the group that may come."""
+    """`point` is the access point that a volume names, `arn` the files' for backups; `clients` may come."""
 
     def __init__(self, site: Site, keys: Keys, network: Network, config: Config, clients: Input[str]) -> None:
         super().__init__("Exports", site)
@@ -56,6 +56,7 @@ class Exports(Component):
             tags={"Name": name},
             opts=self.child(),
         ).id
+        self.arn = files.arn
         self.register_outputs({"point": self.point})
 
 

@@ -35,7 +35,8 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     clients = [database.clients, cache.clients]
     secrets = [database.secret, database.app_secret, cache.secret, own.secret]
     kubernetes = Kubernetes(site, keys, network, clients, secrets)
-    on_call = look_after(site, keys, Parts(database, proxy, cache, kubernetes.nodes))
+    after, kept = later(site, keys, network, kubernetes.app, kubernetes.cluster.group)
+    on_call = look_after(site, keys, Parts(database, proxy, cache, kubernetes.nodes, [database.primary.arn, *kept]))
     before = front(site, keys, network)
     registry = Registry(site, keys, platform.registry) if platform.registry else None
     archive = Archive(site, keys, platform.archive) if platform.archive else None
@@ -56,7 +57,7 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
         cache_clients=cache.clients,
         archive_bucket=archive.bucket if archive else None,
         **before._asdict(),
-        **later(site, keys, network, kubernetes.app, kubernetes.cluster.group)._asdict(),
+        **after._asdict(),
         cluster_name=kubernetes.cluster.control.name,
         cluster_endpoint=kubernetes.cluster.control.endpoint,
         cluster_ca=kubernetes.cluster.control.certificate_authority.data,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from pulumi import Output
+from pulumi import Input, Output
 
 from infra.components.cache import Cache
 from infra.components.database import Database
@@ -30,6 +31,7 @@ class Parts(NamedTuple):
     proxy: Proxy | None
     cache: Cache
     nodes: Nodes | None  # Auto Mode has its own
+    stateful: Sequence[Input[str]]  # ARNs of all that cannot be made again
 
 
 def look_after(site: Site, keys: Keys, parts: Parts) -> Output[str]:
@@ -41,7 +43,7 @@ def look_after(site: Site, keys: Keys, parts: Parts) -> Output[str]:
     _watch(site, on_call, parts)
     Spending(site, on_call.topic)
     if platform.recovery.keep_days:
-        recovery = Recovery(site, keys, on_call.topic, [database.primary.arn])
+        recovery = Recovery(site, keys, on_call.topic, parts.stateful)
         if platform.recovery.copy_to and platform.database.backup_days and not platform.database.replica_of:
             recovery.replicate(database.primary.arn, platform.database.backup_days)
     if platform.night.stop:

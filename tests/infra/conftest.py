@@ -37,12 +37,15 @@ def committed() -> Callable[[str], Graph]:
 
 @pytest.fixture(scope="session")
 def graph_of() -> Callable[..., Graph]:
-    """A function that plans development's stack with sections laid over it: `graph_of(network={"nat": "none"})`."""
+    """A function that plans development's stack with sections laid over it: `graph_of(network={"nat": "none"})`.
 
-    def make(**sections: dict[str, object]) -> Graph:
-        whole = msgspec.to_builtins(read_stack("dev").platform)
+    `graph_of("prod", ...)` does so with another.
+    """
+
+    def make(stack: str = "dev", /, **sections: dict[str, object]) -> Graph:
+        whole = msgspec.to_builtins(read_stack(stack).platform)
         for name, changes in sections.items():
             whole[name] = {**(whole[name] or {}), **changes}
-        return plan_platform(msgspec.convert(whole, Platform), "dev", secrets=SECRETS)
+        return plan_platform(msgspec.convert(whole, Platform), stack, secrets=SECRETS)
 
     return make

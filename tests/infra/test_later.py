@@ -10,6 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.cost.book import read_book
+from infra.cost.charge import Basis, Terms
+from infra.cost.estimate import estimate
+from infra.cost.usage import read_file, usage_of
 from infra.plan.graph import Graph
 from infra.policy.rule import judge
 from infra.policy.rules import RULES
@@ -35,9 +39,28 @@ def test_they_are_off_until_somebody_uses_them(stack: Graph) -> None:
     assert [None] * 3 == [getattr(read_stack(stack.stack).platform, key) for key in ON]
 
 
-def test_they_break_no_rule(graph: Graph) -> None:
-    """On the day they are turned on."""
+@pytest.fixture(scope="module")
+def prod(graph_of: Callable[..., Graph]) -> Graph:
+    """Production with all three."""
+    return graph_of("prod", **ON)
+
+
+def test_they_break_no_rule(graph: Graph, prod: Graph) -> None:
+    """On the day they are turned on, in production too."""
     assert [] == judge(graph, RULES)
+    assert [] == judge(prod, RULES)
+
+
+def test_what_cannot_be_made_again_is_backed_up(prod: Graph) -> None:
+    """The audit and the exports beside the database, and each of them is priced or named as not priced."""
+    (selection,) = prod.of("backup/selection")
+    parts = ("database", "audit", "exports")
+    assert [f"${{primetrade-prod-{part}.arn}}" for part in parts] == selection.inputs["resources"]
+    uses = read_file()
+    basis = Basis(prod, usage_of("prod", uses), uses.logs, uses.buckets, Terms(), "us-east-1")
+    found = estimate(basis, read_book())
+    assert {"backups of the exports", "backups of the exports, copied"} <= {each.what for each in found.of("recovery")}
+    assert ["38 backups of the audit", "38 backups of the audit, copied"] == [each.what for each in found.not_priced]
 
 
 @settings(max_examples=10)  # each runs the whole program
