@@ -11,8 +11,9 @@ from typing import Annotated, Final, NamedTuple, Protocol
 import msgspec
 
 from infra.cost.book import Price, stamped
-from infra.cost.offers import question
+from infra.cost.offers import Question, questions
 
+FAR: Final = 3  # times dearer or cheaper than before is no new price but another unit, or another thing
 SPOT: Final = re.compile(r"(\S+) linux spot \(median over zones\)")
 LIST: Final = "AWS Price List API"
 HISTORY: Final = "EC2 DescribeSpotPriceHistory"
@@ -68,21 +69,32 @@ def refresh(prices: Iterable[Price], market: Market, today: date) -> Iterator[An
 
 
 def _listed(price: Price, market: Market) -> Answer:
-    asked = question(price)
-    if asked is None:
+    asked = questions(price)
+    if not asked:
         return Answer(price, price, "nobody has said how to ask")
-    products = [msgspec.json.decode(text, type=_Product) for text in market.products(asked.code, asked.also)]
-    found = {usd for product in products for usd in _first_tier(product)}
+    each, products = _first_answered(asked, market)
+    found = {usd * each.times for product in products for usd in _first_tier(product)}
     if len(found) != 1:
-        return Answer(price, price, f"{len(found)} prices found for {asked.also}")
+        return Answer(price, price, f"{len(found)} prices found for {each.code} {each.filters}")
+    usd = found.pop()
+    if not price.usd / FAR < usd < price.usd * FAR:
+        return Answer(price, price, f"{usd:g} is far from {price.usd:g}: look whether it is the same thing and unit")
     published = max(product.published for product in products).date()
-    return Answer(price, stamped(price, found.pop(), published, LIST))
+    return Answer(price, stamped(price, usd, published, LIST))
+
+
+def _first_answered(asked: list[Question], market: Market) -> tuple[Question, list[_Product]]:
+    """The first question under which something is sold, and what; the last where nothing is under any."""
+    for each in asked:
+        if products := [msgspec.json.decode(text, type=_Product) for text in market.products(each.code, each.filters)]:
+            return each, products
+    return asked[-1], []
 
 
 def _first_tier(product: _Product) -> Iterator[float]:
-    """Dollars above 0 of what is sold on demand, from the first unit on."""
+    """Dollars of what is sold on demand: the first tier that is not free, where all before it are."""
     for term in product.terms.on_demand.values():
-        for dimension in term.dimensions.values():
-            usd = float(dimension.prices.get("USD", "0"))
-            if usd > 0 and float(dimension.begin) == 0:
-                yield usd
+        tiers = sorted((float(each.begin), float(each.prices.get("USD", "0"))) for each in term.dimensions.values())
+        paid = [usd for _, usd in tiers if usd > 0]
+        if paid and tiers[0][0] == 0:
+            yield paid[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -17,32 +17,16 @@ from hypothesis import strategies as st
 from infra.cost import book as books
 from infra.cost.aws import Aws
 from infra.cost.book import Book, BookError, Confidence, Price, read_book, to_csv
-from infra.cost.offers import question
+from infra.cost.offers import OFFERS, questions
 from infra.cost.refresh import refresh
 from scripts.commands import infra_cost
 from scripts.commands.infra import command
 from scripts.exits import Exit
+from tests.infra.price_list import EAST, ROWS, WEST, PriceList, product
 
 TODAY = date(2026, 11, 30)
 NAT = next(each for each in read_book().prices if each.sku == "NAT gateway" and each.region == "eu-west-1")
 SPOT = next(each for each in read_book().prices if each.sku.startswith("m7g.large linux spot"))
-
-
-def product(*usd: str, begin: str = "0") -> str:
-    """A product of GetProducts with a price dimension for each."""
-    dimensions = {
-        f"D{at}": {"unit": "Hrs", "beginRange": begin, "endRange": "Inf", "pricePerUnit": {"USD": each}}
-        for at, each in enumerate(usd)
-    }
-    return json.dumps(
-        {
-            "product": {"productFamily": "NAT Gateway", "attributes": {"regionCode": "eu-west-1"}, "sku": "X"},
-            "serviceCode": "AmazonEC2",
-            "terms": {"OnDemand": {"X.T": {"effectiveDate": "2026-11-01T00:00:00Z", "priceDimensions": dimensions}}},
-            "version": "20261120",
-            "publicationDate": "2026-11-20T10:00:00Z",
-        }
-    )
 
 
 class Shop:
@@ -100,12 +84,89 @@ def test_spot_is_the_median_over_zones_of_today() -> None:
     assert SPOT == none.after
 
 
-def test_half_of_the_book_can_be_asked_for() -> None:
-    """The other rows say so when asked; those of machines, the dearest, all can."""
+def test_what_comes_after_a_free_tier_is_the_price() -> None:
+    """The book has no free tiers; a tier after a paid one is not looked at."""
+    (answer,) = refresh([NAT], Shop([product("0.0000000000", "0.0490000000")]), TODAY)
+    assert (0.049, "") == (answer.after.usd, answer.kept)
+
+
+def test_a_price_far_from_the_last_one_is_looked_at_first() -> None:
+    """It is of another unit, or of another thing."""
+    for usd in ("0.000005", "4.8"):
+        (answer,) = refresh([NAT], Shop([product(usd)]), TODAY)
+        assert NAT == answer.after
+        assert "far from 0.048" in answer.kept
+
+
+def test_usage_types_that_begin_otherwise_are_asked_for_too() -> None:
+    """AWS has several prefixes for one region; the first under which something is sold counts."""
+    shop = Shop([])
+    (answer,) = refresh([NAT], shop, TODAY)
+    asked = [filters["usagetype"] for _, filters in shop.asked]
+    assert ["EU-NatGateway-Hours", "EUW1-NatGateway-Hours", "eu-west-1-NatGateway-Hours"] == asked
+    assert "0 prices found" in answer.kept
+
+
+def test_all_of_the_book_but_discounts_and_serverless_valkey_can_be_asked_for() -> None:
+    """Each row by one pattern; the others say so when asked."""
     prices = read_book().prices
-    assert sum(question(each) is not None for each in prices) >= 50
-    dear = [each for each in prices if each.service == "EC2" and each.sku.endswith("on-demand")]
-    assert [] == [each.sku for each in dear if question(each) is None]
+    left = {each.sku for each in prices if not questions(each) and "spot" not in each.sku}
+    assert {
+        "Auto Mode surcharge as share of EC2 on-demand",
+        "Valkey serverless data stored",
+        "Valkey serverless requests",
+    } == {sku for sku in left if "typical discount" not in sku}
+    for each in prices:
+        fits = [pattern for pattern, _ in OFFERS.get(each.service, ()) if re.fullmatch(pattern, each.sku)]
+        assert len(fits) == bool(questions(each)), each
+
+
+def test_every_question_finds_its_own_price_in_a_list_like_that_of_aws() -> None:
+    """Production's dearest among them: requests and answers of CloudFront and its firewall, storage, endpoints.
+
+    Every row of the list that is sold under the name of a row of the book says what the book says, in its unit.
+    """
+    answers = [each for each in refresh(read_book().prices, PriceList(), TODAY) if not each.kept]
+    for answer in answers:
+        assert answer.after.usd == pytest.approx(answer.before.usd), answer
+    found = {(each.before.service, each.before.sku, each.before.region) for each in answers}
+    assert {
+        ("CloudFront", "HTTPS requests", "united-states"),
+        ("CloudFront", "HTTPS requests", "europe"),
+        ("CloudFront", "data out, first 10 TB", "united-states"),
+        ("WAF", "requests (up to 1500 WCU)", EAST),
+        ("WAF", "requests (up to 1500 WCU)", WEST),
+        ("WAF", "rule", EAST),
+        ("ELB", "Application Load Balancer", EAST),
+        ("S3", "Standard PUT, COPY, POST or LIST", EAST),
+        ("S3", "Standard storage first 50 TB", WEST),
+        ("VPC", "interface endpoint per zone", EAST),
+        ("CloudWatch", "dashboard", WEST),
+        ("Lambda", "requests", EAST),
+        ("DynamoDB", "standard table storage", EAST),
+        ("Data transfer", "to other regions", EAST),
+        ("Route 53", "health check, AWS endpoint", "global"),
+    } <= found
+    assert len(answers) >= 45
+
+
+@pytest.mark.parametrize(
+    ("code", "usagetype"),
+    [
+        ("awswaf", "USE1-ShieldProtected-WebACLV2"),
+        ("AWSELB", "Outposts-LCUUsage"),
+        ("AmazonS3", "TimedStorage-SIA-ByteHrs"),
+        ("AmazonRoute53", "USE1-DNS-Queries"),
+        ("AWSQueueService", "Requests-FIFO-RBP"),
+        ("AmazonCloudFront", "Global-DataTransfer-Out-Bytes"),
+    ],
+)
+def test_what_only_looks_like_it_is_not_asked_for(code: str, usagetype: str) -> None:
+    """It is in the list, and no question of any row is about it."""
+    assert any((code, usagetype) == (row[0], row[2]["usagetype"]) for row in ROWS)
+    asked = [each for price in read_book().prices for each in questions(price)]
+    assert not any((code, usagetype) == (each.code, each.filters.get("usagetype")) for each in asked)
+    assert not any("regionCode" in each.filters for each in asked if each.code == "AmazonCloudFront")
 
 
 def test_the_book_reads_as_it_is_written() -> None:
