@@ -6,10 +6,11 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := app ops load infra dev
+INFRA_SECONDS := 30
 # xdist's workers share the two cores of a small machine; more workers only queue.
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test test-faults test-browser test-cluster test-node cluster-demo bench-cluster tools test-infra test-rehearsal lint types fmt docs lock lock-check bench image image-push audit clean
+.PHONY: help demo test test-faults test-browser test-cluster test-node cluster-demo bench-cluster tools test-infra time-infra test-rehearsal lint types fmt docs lock lock-check bench image image-push audit clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,14 @@ tools: $(VENV)/.dev ## Build the cluster's and Pulumi's programs from their Go m
 
 test-infra: $(VENV)/.dev ## The AWS programs, planned and judged without an account
 	$(PYTEST) -n 2 -m 'not rehearsal' tests/infra $(TEST_ARGS)
+
+time-infra: $(VENV)/.dev ## Seconds of `infra plan`, `cost` and `policy` of production: 10 each are aimed at, over 30 it fails
+	@for verb in plan cost policy; do \
+	  began=$${EPOCHREALTIME/[.,]/} rc=0; \
+	  timeout $(INFRA_SECONDS) $(BIN)/primetrade infra $$verb prod >/dev/null || rc=$$?; \
+	  echo "infra $$verb prod: $$((($${EPOCHREALTIME/[.,]/} - began) / 1000)) ms"; \
+	  [ $$rc -eq 0 ] || { echo "infra $$verb prod ended with $$rc (124: not within $(INFRA_SECONDS) s)" >&2; exit $$rc; }; \
+	done
 
 test-rehearsal: $(VENV)/.dev $(VENV)-pack/.done ## The AWS programs on Pulumi's own engine with a stand-in for AWS (builds the engine: 4 minutes, once)
 	$(PYTEST) -n 2 -m rehearsal tests/infra $(TEST_ARGS)

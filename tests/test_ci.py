@@ -1,6 +1,7 @@
 """CI runs what a laptop runs: the README's commands and the Makefile's targets, and every test tier."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -60,6 +61,26 @@ def test_ci_fails_when_the_node_takes_long_to_start() -> None:
     timed = text[text.index("import archives; archives(print)") : text.index("make test-cluster\n")]
     assert re.findall(r"primetrade (.+)", timed) == ["cluster up"]
     assert re.findall(r'\[ "\$took" -le (\d+) \] \|\|.*exit 1', timed) == ["120"]
+
+
+def test_slow_verbs_of_infra_stop_ci(tmp_path: Path) -> None:
+    """Each says its time; one that does not end in time is named."""
+    (tmp_path / "bin").mkdir()
+    for name, words in (("python", ""), ("primetrade", '[ "$2" != cost ] || exec tail -f /dev/null')):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{words}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / ".dev").touch()
+    done = subprocess.run(
+        ["make", "time-infra", f"VENV={tmp_path}", "INFRA_SECONDS=1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert ["plan", "cost"] == re.findall(r"^infra (\w+) prod: \d+ ms$", done.stdout, re.MULTILINE)
+    assert "infra cost prod ended with 124 (124: not within 1 s)" in done.stderr
+    assert "make time-infra\n" in (ROOT / ".ci/run").read_text()
 
 
 def test_locks_have_hashes_and_no_addresses() -> None:
