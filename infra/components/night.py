@@ -1,7 +1,7 @@
 """What stops at night: the database and the managed nodes, by EventBridge Scheduler, in the time of those who use them.
 
-Weekends are free: it stops every day and starts on workdays. Nodes that Karpenter made go only with their pods: with
-the chart's KEDA scaler on the same hours, or by hand.
+Weekends are free: it stops every day and starts on workdays. Nodes that Karpenter made run on, and are paid for:
+Karpenter itself runs on the managed nodes, and who sleeps removes nothing. EKS's own nodes (Auto Mode) run on too.
 """
 
 from __future__ import annotations

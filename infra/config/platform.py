@@ -88,8 +88,10 @@ class Platform(Strict, frozen=True):
             self._check_edge(self.edge)
         if self.recovery.copy_to == self.region:
             raise ValueError(f"recovery.copy_to: {self.region} is where it is; name another region")
-        if self.night.stop and self.database.replicas:
-            raise ValueError("night.stop: RDS stops no database with replicas; take 0 database.replicas")
+        if self.night.stop and (self.database.replicas or self.database.replica_of):
+            raise ValueError(
+                "night.stop: RDS stops no database with replicas, and no replica; take 0 database.replicas"
+            )
         if self.keeps_data:
             for key, found, allowed in self._below_production():
                 raise ValueError(f"{key}: {found} is not for {self.profile}; {allowed}")

@@ -7,7 +7,8 @@ from typing import Final, Literal
 import msgspec
 
 from infra.cost.book import Confidence
-from infra.cost.estimate import total
+from infra.cost.charge import Terms
+from infra.cost.estimate import Line
 from infra.cost.month import Months
 from infra.cost.usage import HOURS
 
@@ -21,7 +22,7 @@ class Advice(msgspec.Struct, frozen=True):
     commit_usd_hour: float  # at the plan's rates
     saves_usd_month: float
     breaks_even: float  # of the hours: below this share on demand is cheaper
-    runs: float  # of the hours, that these nodes run
+    runs: float  # of the hours, that the busiest of these nodes run
     confidence: Confidence
 
     @property
@@ -31,18 +32,28 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 def advise(months: Months) -> list[Advice]:
-    """Advice for each term of a Compute Savings Plan; none where no node runs on demand."""
-    idle = msgspec.structs.replace(months.usage, mean_share=0)
+    """Advice for each term of a Compute Savings Plan; none where no node runs on demand.
+
+    A commitment is due in every hour, so it is for those nodes only that run for enough of them.
+    """
     terms = msgspec.structs.replace(months.planned, savings_plan="none")
-    lines = [each for each in months.under(terms, idle).lines if each.sku.endswith("linux on-demand")]
-    if not lines:
+    always, planned = _idle(months, msgspec.structs.replace(terms, night=False)), _idle(months, terms)
+    if not planned:
         return []
-    share = months.awake(terms)
+    runs = {key: planned[key].quantity / each.quantity for key, each in always.items()}
     found = []
     for plan in YEARS:
         discount = months.book.discount(f"Compute Savings Plan {plan} no upfront")
-        whole = total(lines) / share / HOURS  # an hour on demand
-        committed = whole * (1 - discount.usd)
-        saved = (whole * share - committed) * HOURS
-        found.append(Advice(plan, committed, saved, 1 - discount.usd, share, discount.confidence))
+        pays = 1 - discount.usd
+        paying = [key for key, share in runs.items() if share > pays] or list(runs)
+        committed = sum(always[key].usd for key in paying) * pays
+        saved = sum(planned[key].usd for key in paying) - committed
+        found.append(Advice(plan, committed / HOURS, saved, pays, max(runs.values()), discount.confidence))
     return found
+
+
+def _idle(months: Months, terms: Terms) -> dict[tuple[str, str], Line]:
+    """Nodes on demand that run without a single request, by resource and words."""
+    idle = msgspec.structs.replace(months.usage, mean_share=0)
+    lines = months.under(terms, idle).lines
+    return {(each.resource, each.what): each for each in lines if each.sku.endswith("linux on-demand")}

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from infra.config.base import Strict
-from infra.cost.usage import HOURS, Bucket, Log, Usage
+from infra.cost.usage import Bucket, Log, Usage
 from infra.plan.graph import Graph, Resource
 
 Nat = Literal["planned", "regional", "per-zone", "single", "none"]
@@ -25,6 +25,7 @@ class Charge(msgspec.Struct, frozen=True):
     grows: bool = False  # with the requests; else it is there without any
     region: str = ""  # where it is not in its resource's
     less: str = ""  # a commitment that takes a share off: "Compute Savings Plan 1y no upfront"
+    committed: float = 0  # quantity that such a commitment is for, used or not
 
 
 class Terms(Strict, frozen=True, rename="kebab"):
@@ -52,17 +53,12 @@ class Basis(msgspec.Struct, frozen=True):
     buckets: tuple[Bucket, ...]
     terms: Terms
     region: str
-    awake: float = 1.0  # of all hours, those in which machines that can stop run
+    awake: float = 1.0  # of all hours, those in which what the night stops runs
 
     @property
     def auto(self) -> bool:
         """Whether EKS makes the nodes itself."""
         return any("computeConfig" in each.inputs for each in self.graph.of("eks/cluster"))
-
-    @property
-    def awake_hours(self) -> float:
-        """Hours a month of machines that can stop."""
-        return HOURS * self.awake
 
 
 Meter = Callable[[Resource, Basis], Iterator[Charge]]

@@ -89,11 +89,11 @@ def estimate(basis: Basis, book: Book) -> Estimate:
     missing: list[Unpriced] = []
     for component, name, home, charge in charges(basis):
         region = charge.region or home
-        price = _price(charge, region, book)
+        price = book.find(charge.service, charge.sku, region)
         if price is None:
             missing.append(Unpriced(component, name, charge.what, f"no price of {charge.sku} in {region}"))
         elif charge.quantity:
-            lines.append(_line(component, name, charge, price))
+            lines.append(_line(component, name, charge, *bought(charge, price, book)))
     homes = components_of(basis.graph)
     missing += [
         Unpriced(homes[each.name], each.name, kind, NOT_PRICED.get(kind, "has no meter"))
@@ -117,22 +117,26 @@ def charges(basis: Basis) -> Iterator[tuple[str, str, str, Charge]]:
             yield from ((component, "", basis.region, charge) for charge in model(basis))
 
 
-def _price(charge: Charge, region: str, book: Book) -> Price | None:
-    price = book.find(charge.service, charge.sku, region)
-    return price.less(book.discount(charge.less)) if price and charge.less else price
+def bought(charge: Charge, price: Price, book: Book) -> tuple[Price, float]:
+    """The cheaper of what is used on demand and the whole commitment, which is due in every hour of the month."""
+    if not charge.less:
+        return price, charge.quantity
+    committed = price.less(book.discount(charge.less))
+    ways = (price, charge.quantity), (committed, charge.committed)
+    return min(ways, key=lambda way: way[0].usd * way[1])
 
 
-def _line(component: str, resource: str, charge: Charge, price: Price) -> Line:
+def _line(component: str, resource: str, charge: Charge, price: Price, quantity: float) -> Line:
     return Line(
         component=component,
         resource=resource,
         what=charge.what,
         sku=f"{price.service}: {price.sku}",
         region=price.region,
-        quantity=charge.quantity,
+        quantity=quantity,
         unit=price.unit,
         usd_each=price.usd,
-        usd=charge.quantity * price.usd,
+        usd=quantity * price.usd,
         grows=charge.grows,
         confidence=price.confidence,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Final
 
 import msgspec
 from msgspec import structs
@@ -13,47 +13,55 @@ from infra.config.platform import Platform
 from infra.cost.book import Book, read_book
 from infra.cost.charge import Basis, Terms
 from infra.cost.estimate import Estimate, estimate
-from infra.cost.terms import planned, with_nat
+from infra.cost.terms import laid_over, planned
 from infra.cost.usage import Usage, UsageFile, read_file, usage_of
+from infra.errors import ConfigError
 from infra.plan.graph import Graph
 from infra.plan.run import plan_platform
 from infra.stackfile import StackFile
-
-STOP: Final = "20:00"  # what `night=true` means where the stack file says nothing
 
 
 class Months:
     """Estimates of one stack."""
 
     def __init__(self, stack: str, file: StackFile, *, uses: UsageFile | None = None, book: Book | None = None) -> None:
-        self.stack, self.platform = stack, file.platform
+        self.stack, self.file, self.platform = stack, file, file.platform
         self.uses, self.book = uses or read_file(), book or read_book()
         self.usage = usage_of(stack, self.uses)
         self.planned = planned(file.platform)
-        self._secrets = file.wanted_secrets
+
+    def changed(self, sections: Mapping[str, Mapping[str, object] | None]) -> Months:
+        """The same stack with keys laid over its file; None leaves a section out. Raises ConfigError."""
+        whole = msgspec.to_builtins(self.platform)
+        for name, keys in sections.items():
+            whole[name] = None if keys is None else {**(whole[name] or {}), **keys}
+        try:
+            platform = msgspec.convert(whole, Platform)
+        except msgspec.ValidationError as exc:
+            raise ConfigError(str(exc)) from exc
+        config = structs.replace(self.file.config, platform=platform)
+        return Months(self.stack, structs.replace(self.file, config=config), uses=self.uses, book=self.book)
+
+    def graph(self, terms: Terms) -> Graph:
+        """The plan under these terms. Raises ConfigError for terms that the environment must not have."""
+        platform = msgspec.json.encode(laid_over(self.platform, terms))
+        return _plan(self.stack, platform, self.file.wanted_secrets)
 
     def under(self, terms: Terms, usage: Usage | None = None) -> Estimate:
         """The month under these terms. Raises ConfigError for terms that the environment must not have."""
-        platform = with_nat(self.platform, terms)
+        platform = laid_over(self.platform, terms)
         return estimate(
             Basis(
-                graph=_plan(self.stack, msgspec.json.encode(platform), self._secrets),
+                graph=self.graph(terms),
                 usage=usage or self.usage,
                 logs=self.uses.logs,
                 buckets=self.uses.buckets,
                 terms=terms,
                 region=platform.region,
-                awake=self.awake(terms),
+                awake=hours_on(platform.night) / WEEK_HOURS,
             ),
             self.book,
         )
-
-    def awake(self, terms: Terms) -> float:
-        """Of all hours, those in which machines that can stop run; production never sleeps."""
-        if not terms.night or self.platform.keeps_data:
-            return 1.0
-        night = self.platform.night
-        return hours_on(night if night.stop else structs.replace(night, stop=STOP)) / WEEK_HOURS
 
 
 @cache  # each comparison asks for the same two or three plans again and again

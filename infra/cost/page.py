@@ -12,9 +12,13 @@ import msgspec
 
 from infra.cost import report
 from infra.cost.advice import advise
+from infra.cost.book import Book
 from infra.cost.estimate import Estimate
 from infra.cost.free import ASIDE
+from infra.cost.further import Further, further
 from infra.cost.month import Months
+from infra.cost.offers import questions
+from infra.cost.refresh import SPOT
 from infra.cost.terms import STEPS
 from infra.cost.usage import KEYS, Usage, UsageFile
 from infra.cost.what_if import WhatIf, compare
@@ -92,6 +96,22 @@ def _below(name: str, baseline: float, together: float, planned: float) -> tuple
     return name, report.dollars(baseline), *(cell for pair in pairs for cell in pair)
 
 
+def more(found: Found) -> str:
+    """What would lower production's bill further, each on top of those before it."""
+    head = ("change", "gives up", "USD a month", "below the baseline", "rules of policy that refuse it")
+    steps = found.comparisons["prod"].together
+    first = ("all steps above", "", report.dollars(steps.usd), report.percent(steps.saved), "")
+    rows = [
+        (f"`{each.change.name}`", each.change.gives_up, *_numbers(each), ", ".join(each.broken) or "none")
+        for each in further(found.months["prod"])
+    ]
+    return table(head, [first, *rows])
+
+
+def _numbers(found: Further) -> tuple[str, str]:
+    return report.dollars(found.usd), report.percent(found.saved)
+
+
 def commitments(found: Found) -> str:
     """Advice for each stack."""
     return "\n".join(
@@ -135,7 +155,17 @@ def prices(found: Found) -> str:
     counts = Counter((each.region, each.confidence) for each in book.prices)
     levels = list(dict.fromkeys(sorted((each.confidence for each in book.prices), key=_order)))
     rows = [(region, *(str(counts[region, level]) for level in levels)) for region in regions]
-    return f"{table(('rows for', *levels), rows)}\n\nThe oldest dated row is of {book.oldest()}."
+    return f"{table(('rows for', *levels), rows)}\n\nThe oldest dated row is of {book.oldest()}. {_reach(book)}"
+
+
+def _reach(book: Book) -> str:
+    listed = sum(bool(questions(each)) for each in book.prices)
+    spot = sum(SPOT.fullmatch(each.sku) is not None for each in book.prices)
+    left = sorted({each.sku for each in book.prices if not questions(each) and not SPOT.fullmatch(each.sku)})
+    return (
+        f"`prices refresh` asks for {listed + spot} of {len(book.prices)} rows: {listed} of AWS's price list, "
+        f"{spot} of EC2's spot prices. It knows no question for {'; '.join(left)}."
+    )
 
 
 def _order(confidence: str) -> int:
@@ -148,6 +178,7 @@ TABLES: Final[dict[str, Callable[[Found], str]]] = {
     "dearest": dearest,
     "steps": steps,
     "everywhere": everywhere,
+    "more": more,
     "commitments": commitments,
     "unpriced": unpriced,
     "uses": uses,

@@ -10,7 +10,7 @@ import msgspec
 from infra.cost.advice import Advice
 from infra.cost.estimate import SCHEMA, Estimate, Line, Unpriced, shares, total
 from infra.cost.free import ASIDE
-from infra.cost.what_if import GOAL, WhatIf
+from infra.cost.what_if import GOAL, Step, WhatIf
 
 Row = tuple[str, ...]
 COMPONENT_HEAD: Final[Row] = ("component", "fixed", "with traffic", "USD a month", "of the prices")
@@ -95,20 +95,27 @@ def line_rows(lines: Iterable[Line]) -> list[Row]:
 
 
 def step_rows(found: WhatIf) -> list[Row]:
-    """The baseline, each step, all of them, and what the stack file has."""
-    steps = (*found.steps, found.together, found.planned)
+    """The baseline, each step, those that are refused, all others together, and what the stack file has."""
+
+    def rows(*steps: Step) -> list[Row]:
+        return [(each.name, dollars(each.usd), percent(each.saved)) for each in steps]
+
     return [
         ("baseline", dollars(found.baseline.usd), ""),
-        *((each.name, dollars(each.usd), percent(each.saved)) for each in steps),
+        *rows(*found.steps),
+        *((f"{each.name} (refused)", "", "") for each in found.refused),
+        *rows(found.together, found.planned),
     ]
 
 
 def verdict(found: WhatIf) -> str:
     """Whether half is reached, in a sentence."""
     said = "reached" if found.reached else "NOT reached"
+    refused = "".join(f" {each.name} is refused and not counted: {each.why}." for each in found.refused)
     return (
         f"{GOAL:.0%} less is {said}: all steps together bring {percent(found.together.saved)}. "
         f"They touch {found.touched:.0%} of the baseline; the rest is storage, requests, control planes and the like."
+        f"{refused}"
     )
 
 

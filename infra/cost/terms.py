@@ -13,6 +13,7 @@ from infra.errors import ConfigError
 # The strategy's comparison: on demand, x86, a NAT gateway in each zone, always on.
 BASELINE: Final = Terms(nat="per-zone")
 STEPS: Final = "graviton=true,spot=0.7,savings-plan=1y,reserved=1y,elastic=true,nat=regional,night=true"
+STOP: Final = "20:00"  # what `night=true` means where the stack file says nothing
 NAMES: Final = tuple(field.encode_name for field in msgspec.structs.fields(Terms))
 
 
@@ -41,13 +42,14 @@ def read_terms(words: str, over: Terms) -> Terms:
         raise ConfigError(f"--what-if {words}: {exc}") from exc
 
 
-def with_nat(platform: Platform, terms: Terms) -> Platform:
-    """The environment with another way out. Raises ConfigError where the environment must not have it."""
-    if terms.nat in ("planned", platform.network.nat) or platform.network.existing:
-        return platform
+def laid_over(platform: Platform, terms: Terms) -> Platform:
+    """The environment under these terms. Raises ConfigError where it must not be so."""
     whole = msgspec.to_builtins(platform)
-    whole["network"]["nat"] = terms.nat
+    if terms.nat != "planned" and not platform.network.existing:
+        whole["network"]["nat"] = terms.nat
+    if terms.night != (platform.night.stop is not None):
+        whole["night"]["stop"] = STOP if terms.night else None
     try:
         return msgspec.convert(whole, Platform)
     except msgspec.ValidationError as exc:
-        raise ConfigError(f"--what-if nat={terms.nat}: {exc}") from exc
+        raise ConfigError(str(exc)) from exc

@@ -10,6 +10,7 @@ from infra.cost.charge import Terms
 from infra.cost.estimate import Estimate, total
 from infra.cost.month import Months
 from infra.cost.terms import BASELINE, read_terms
+from infra.errors import ConfigError
 
 GOAL: Final = 0.5  # the strategy's: half the running cost
 MOVED_BY: Final = ("EC2: ", "EBS: gp3", "RDS: PostgreSQL", "VPC: NAT", "VPC: public IPv4")  # what the steps can touch
@@ -23,12 +24,20 @@ class Step(msgspec.Struct, frozen=True):
     saved: float  # of the baseline, 0 to 1; below 0 it costs more
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """A step that the environment must not take, and which therefore counts nowhere."""
+
+    name: str
+    why: str
+
+
 class WhatIf(msgspec.Struct, frozen=True):
     """The whole comparison."""
 
     stack: str
     baseline: Estimate
     steps: tuple[Step, ...]
+    refused: tuple[Refused, ...]
     together: Step
     planned: Step
 
@@ -45,18 +54,32 @@ class WhatIf(msgspec.Struct, frozen=True):
 
 
 def compare(months: Months, words: str) -> WhatIf:
-    """The baseline, each step of `words` on its own, all of them, and what the stack's own file asks for."""
+    """The baseline, each step of `words` on its own, all that are allowed, and what the stack's own file asks for.
+
+    Raises ConfigError for a step that is none, and where the environment must not take any.
+    """
     baseline = months.under(BASELINE)
 
     def step(name: str, terms: Terms) -> Step:
         usd = months.under(terms).usd
         return Step(name, usd, 1 - usd / (baseline.usd or 1.0))
 
-    names = [word.strip() for word in words.split(",")]
+    read_terms(words, BASELINE)  # what is no step at all stops here
+    steps: list[Step] = []
+    refused: list[Refused] = []
+    for name in (word.strip() for word in words.split(",")):
+        try:
+            steps.append(step(name, read_terms(name, BASELINE)))
+        except ConfigError as exc:
+            refused.append(Refused(name, str(exc)))
+    if not steps:
+        raise ConfigError(f"--what-if {words}: {'; '.join(each.why for each in refused)}")
+    allowed = ",".join(each.name for each in steps)
     return WhatIf(
         stack=months.stack,
         baseline=baseline,
-        steps=tuple(step(name, read_terms(name, BASELINE)) for name in names),
-        together=step("together", read_terms(words, BASELINE)),
+        steps=tuple(steps),
+        refused=tuple(refused),
+        together=step("together", read_terms(allowed, BASELINE)),
         planned=step("as the stack file has it", months.planned),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -12,13 +13,15 @@ from hypothesis import strategies as st
 
 from infra.cost.advice import advise
 from infra.cost.charge import Terms
+from infra.cost.further import CHANGES, further
 from infra.cost.month import Months
-from infra.cost.report import advice_words
-from infra.cost.terms import BASELINE, STEPS, read_terms
+from infra.cost.report import advice_words, step_rows, verdict
+from infra.cost.terms import BASELINE, STEPS, laid_over, read_terms
 from infra.cost.usage import HOURS
 from infra.cost.what_if import compare
 from infra.errors import ConfigError
-from infra.stackfile import read_stack
+from infra.policy.rules import RULES
+from infra.stackfile import read_stack, stacks
 from scripts.commands.infra import command
 from scripts.exits import Exit
 
@@ -26,6 +29,10 @@ from scripts.exits import Exit
 @cache
 def months(stack: str) -> Months:
     return Months(stack, read_stack(stack))
+
+
+def changed(stack: str, sections: dict[str, Any]) -> Months:
+    return months(stack).changed(sections)
 
 
 TERMS = st.builds(
@@ -36,7 +43,6 @@ TERMS = st.builds(
     reserved=st.sampled_from(["none", "1y"]),
     elastic=st.booleans(),
     nat=st.sampled_from(["planned", "regional", "per-zone", "none"]),
-    night=st.booleans(),
 )
 
 
@@ -69,10 +75,44 @@ def test_prod_is_not_compared_with_what_it_must_not_be() -> None:
     assert "nat=single" in done.stderr
 
 
+def test_a_step_that_the_program_refuses_is_in_no_sum() -> None:
+    """It is named with the reason; alone it is no comparison at all."""
+    found, why = compare(months("prod"), "night=true,spot=0.5"), "production does not sleep"
+    assert ["night=true"] == [each.name for each in found.refused]
+    assert why in found.refused[0].why
+    assert found.together.usd == found.steps[0].usd
+    assert ("night=true (refused)", "", "") in step_rows(found)
+    assert why in verdict(found)
+    with pytest.raises(ConfigError, match=f"--what-if night=true: .*{why}"):
+        compare(months("prod"), "night=true")
+
+
+@pytest.mark.parametrize("name", stacks())
+def test_a_step_is_priced_as_the_program_would_make_it(name: str) -> None:
+    """The stack file with the step in it is what is planned, and is judged as any stack file is."""
+    platform = read_stack(name).platform
+    for word in STEPS.split(","):
+        terms = read_terms(word, BASELINE)
+        if terms.night and platform.keeps_data:
+            with pytest.raises(ConfigError, match=r"night\.stop: 20:00 is not for"):
+                laid_over(platform, terms)
+        else:
+            laid = laid_over(platform, terms)
+            assert (terms.night, terms.nat) == (laid.night.stop is not None, laid.network.nat)
+
+
+@pytest.mark.parametrize("changes", [{"replicas": 1}, {"replica_of": "arn:aws:rds:eu-west-1:222222222222:db:x"}])
+def test_no_night_is_priced_that_rds_refuses(changes: dict[str, Any]) -> None:
+    """It stops neither a database with replicas nor a replica."""
+    staging = changed("staging", {"database": {"proxy": False, **changes}}).platform
+    with pytest.raises(ConfigError, match=r"night\.stop: RDS stops no"):
+        laid_over(staging, read_terms("night=true", BASELINE))
+
+
 def test_each_step_alone_and_all_together_stand_against_one_baseline() -> None:
     """Together they never bring less than the best of them, nor more than their sum."""
     found = compare(months("prod"), STEPS)
-    assert STEPS.split(",") == [each.name for each in found.steps]
+    assert STEPS.split(",") == [*(each.name for each in found.steps), *(each.name for each in found.refused)]
     assert max(each.saved for each in found.steps) <= found.together.saved + 1e-9
     assert found.reached == (found.together.saved >= 0.5)
     assert found.together.saved <= found.touched <= 1
@@ -103,20 +143,101 @@ def test_x86_nodes_cost_more_than_graviton_and_spot_less_than_on_demand() -> Non
     assert prod.under(read_terms("spot=1", BASELINE)).usd < prod.under(read_terms("spot=0.5", BASELINE)).usd
 
 
-def test_a_night_stops_machines_and_not_storage_and_never_production() -> None:
-    """65 of the 168 hours of a week, from 7 to 20 on workdays."""
+def usd(stack: Months, words: str, part: str, component: str = "") -> float:
+    """Of the month as the stack file has it, with some words laid over."""
+    lines = stack.under(read_terms(words, stack.planned)).lines
+    return sum(each.usd for each in lines if part in each.sku and component in (each.component, ""))
 
-    def usd(stack: str, night: str, part: str) -> float:
-        found = months(stack).under(read_terms(f"night={night}", months(stack).planned)).lines
-        return sum(each.usd for each in found if part in each.sku)
 
-    for part in ("RDS: PostgreSQL", "linux"):
-        assert usd("dev", "true", part) == pytest.approx(usd("dev", "false", part) * 65 / 168)
-        assert usd("prod", "true", part) == usd("prod", "false", part) > 0
-    assert usd("dev", "true", "gp3 storage") == usd("dev", "false", "gp3 storage") > 0
+def test_a_night_stops_what_the_program_stops_and_nothing_else() -> None:
+    """65 of the 168 hours of a week, from 7 to 20 on workdays, for the database and the managed nodes.
+
+    Karpenter's nodes, the proxy, the cache and every disk of data are paid for day and night.
+    """
+    dev = changed("dev", {"database": {"proxy": True}, "cluster": {"nodes": {"spot_percent": 50}}})
+    awake, asleep = dev.under(read_terms("night=false", dev.planned)), dev.under(dev.planned)
+    less = {was.sku + was.resource for was, now in zip(awake.lines, asleep.lines, strict=True) if was.usd != now.usd}
+    assert {
+        "RDS: PostgreSQL db.t4g.medium single-AZprimetrade-dev-database",
+        "EC2: t4g.medium linux on-demandprimetrade-dev-nodes",
+        "EBS: gp3 volumeprimetrade-dev-nodes",
+    } == less
+    for part, component in (("RDS: PostgreSQL", ""), ("t4g.medium linux", "")):
+        assert usd(dev, "night=true", part, component) == pytest.approx(
+            usd(dev, "night=false", part, component) * 65 / 168
+        )
+
+
+def test_the_night_in_a_stack_file_is_the_one_that_is_priced() -> None:
+    """Its hours, not those that `night=true` stands for elsewhere."""
+    short = changed("dev", {"night": {"stop": "12:00"}})
+    assert usd(short, "night=true", "RDS: PostgreSQL") == pytest.approx(
+        usd(short, "night=false", "RDS: PostgreSQL") * 25 / 168
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "part", "discount"),
+    [
+        ("savings-plan=1y", "t4g.medium linux", "Compute Savings Plan 1y no upfront"),
+        ("savings-plan=3y", "t4g.medium linux", "Compute Savings Plan 3y no upfront"),
+        ("reserved=1y", "RDS: PostgreSQL", "Reserved Instance 1y no upfront"),
+    ],
+)
+def test_a_commitment_is_due_in_every_hour_or_is_not_made(words: str, part: str, discount: str) -> None:
+    """What sleeps most of the week is cheaper on demand; what sleeps little pays the whole commitment."""
+    off = months("dev").book.discount(discount).usd
+    for stop in ("20:00", "23:59"):
+        some = changed("dev", {"night": {"stop": stop, "start": "00:00"}})
+        whole = usd(some, "night=false", part)
+        used = usd(some, "night=true", part)
+        committed = usd(some, f"night=true,{words}", part)
+        assert committed == pytest.approx(min(used, whole * (1 - off)))
+        assert committed <= used
+    assert usd(months("dev"), words, part) == usd(months("dev"), "night=true", part)
 
 
 def test_no_savings_plan_is_advised_for_what_sleeps() -> None:
     """It runs for fewer hours than a commitment needs to pay."""
     assert [False, False] == [each.worth for each in advise(months("dev"))]
     assert "none; the nodes of dev run 39% of the hours" in advice_words(advise(months("dev"))[0], "dev")
+
+
+def test_of_nodes_some_of_which_sleep_the_others_are_committed_to() -> None:
+    """Karpenter's half on demand runs all week; what is saved is what the terms themselves would save."""
+    some = changed("dev", {"cluster": {"nodes": {"spot_percent": 50}}})
+    for each in advise(some):
+        assert (each.worth, each.runs) == (True, 1)
+        plan = f"savings-plan={each.plan}"
+        saved = usd(some, "savings-plan=none", "linux on-demand") - usd(some, plan, "linux on-demand")
+        assert each.saves_usd_month == pytest.approx(saved)
+
+
+def test_each_further_change_is_planned_judged_and_counted_on_top_of_the_others() -> None:
+    """No row costs more than the one before it; the last is what its stack file would cost, priced alone."""
+    found, base = further(months("prod")), months("prod").under(BASELINE).usd
+    assert [each.name for each in CHANGES] == [each.change.name for each in found]
+    usd = [compare(months("prod"), STEPS).together.usd, *(each.usd for each in found)]
+    assert usd == sorted(usd, reverse=True)
+    assert [each.saved for each in found] == [pytest.approx(1 - each.usd / base) for each in found]
+    laid = months("prod").changed({name: keys for each in CHANGES for name, keys in each.keys.items()})
+    words = STEPS.removesuffix(",night=true") + "," + ",".join(each.terms for each in CHANGES if each.terms)
+    assert found[-1].usd == pytest.approx(laid.under(read_terms(words, BASELINE)).usd)
+    assert all({*each.broken} <= {rule.name for rule in RULES} for each in found)
+
+
+def test_keys_that_a_stack_must_not_have_are_no_change() -> None:
+    """As its own file would be refused."""
+    with pytest.raises(ConfigError, match=r"database\.multi_az: false is not for prod"):
+        months("prod").changed({"database": {"multi_az": False}})
+
+
+def test_without_endpoints_their_traffic_goes_through_nat() -> None:
+    """It is not free of a sudden."""
+
+    def gb(stack: Months, sku: str) -> float:
+        return sum(each.quantity for each in stack.under(stack.planned).lines if each.sku.startswith(f"VPC: {sku}"))
+
+    prod = months("prod")
+    bare = prod.changed({"network": {"endpoints": []}})
+    assert gb(bare, "NAT gateway data") == gb(prod, "NAT gateway data") + gb(prod, "interface endpoint data")

@@ -35,30 +35,32 @@ def node_group(resource: Resource, basis: Basis) -> Iterator[Charge]:
     assert isinstance(types, list)
     assert isinstance(scaling, dict)
     count = float(scaling["desiredSize"])
-    yield from machines(str(types[0]), count, 0, basis)
+    yield from machines(str(types[0]), count, 0, basis, awake=basis.awake)
 
 
-def machines(kind: str, count: float, spot: float, basis: Basis) -> Iterator[Charge]:
-    """Nodes by the hour, a share of them on spot, with their disks."""
+def machines(kind: str, count: float, spot: float, basis: Basis, awake: float = 1.0) -> Iterator[Charge]:
+    """Nodes by the hour for a share of all hours, a share of them on spot, with their disks."""
     family, _, size = kind.partition(".")
     twin = (ARM if basis.terms.graviton else X86).get(family, family)
     kind = f"{twin}.{size}"
-    hours, plan = count * basis.awake_hours, basis.terms.savings_plan
+    every, plan = count * HOURS, basis.terms.savings_plan
+    hours = every * awake
     less = "" if plan == "none" else f"Compute Savings Plan {plan} no upfront"
     if spot < 1:
         words = f"{count * (1 - spot):.3g} {kind} on demand"
-        yield Charge(words, "EC2", f"{kind} linux on-demand", hours * (1 - spot), less=less)
+        used, whole = hours * (1 - spot), every * (1 - spot)
+        yield Charge(words, "EC2", f"{kind} linux on-demand", used, less=less, committed=whole)
     if spot:
         yield Charge(
             f"{count * spot:.3g} {kind} on spot", "EC2", f"{kind} linux spot (median over zones)", hours * spot
         )
-    yield Charge(f"disks of {count:.3g} nodes", "EBS", "gp3 volume", count * NODE_DISK_GIB * basis.awake)
+    yield Charge(f"disks of {count:.3g} nodes", "EBS", "gp3 volume", count * NODE_DISK_GIB * awake)
     if basis.auto:
         yield Charge("Auto Mode", "EKS", f"Auto Mode surcharge {kind}", hours)
 
 
 def karpenter(basis: Basis) -> Iterator[Charge]:
-    """As many nodes as the traffic's CPU needs with headroom, and one in each zone at least."""
+    """As many nodes as the traffic's CPU needs with headroom, and one in each zone at least; no night stops them."""
     if basis.usage.peak_rps == 0:
         return  # a second region waits without pods of the application
     rps = basis.usage.mean_rps if basis.terms.elastic else basis.usage.peak_rps

@@ -27,8 +27,9 @@ def database(resource: Resource, basis: Basis) -> Iterator[Charge]:
         f"{kind} {zones}",
         "RDS",
         f"PostgreSQL {kind} {zones}",
-        basis.awake_hours,
+        HOURS * basis.awake,
         less="" if reserved == "none" else f"Reserved Instance {reserved} no upfront",
+        committed=HOURS,
     )
     if resource.inputs.get("manageMasterUserPassword"):
         yield Charge("secret that RDS keeps", "Secrets Manager", "secret", 1)
@@ -67,11 +68,11 @@ def _number(resource: Resource, key: str) -> float:
 
 
 def proxy(resource: Resource, basis: Basis) -> Iterator[Charge]:
-    """By the vCPUs of the instances behind it."""
+    """By the vCPUs of the instances behind it, asleep or not: nothing that AWS says takes the hours of a night off."""
     behind = [each.inputs.get("dbInstanceIdentifier") for each in basis.graph.of("rds/proxyTarget")]
     found = [each for each in basis.graph.of("rds/instance") if each.inputs.get("identifier") in behind]
     total = sum(vcpus(str(each.inputs["instanceClass"])) for each in found)
-    yield Charge(f"proxy of {total} vCPUs", "RDS", "RDS Proxy", total * basis.awake_hours)
+    yield Charge(f"proxy of {total} vCPUs", "RDS", "RDS Proxy", total * HOURS)
 
 
 def vcpus(kind: str) -> int:
