@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated
 from zoneinfo import available_timezones
 
@@ -10,6 +11,7 @@ from msgspec import Meta
 from infra.config.base import Strict
 
 Time = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+_time_zones = cache(available_timezones)  # it opens hundreds of files
 
 
 class Night(Strict, frozen=True):
@@ -20,7 +22,7 @@ class Night(Strict, frozen=True):
     time_zone: Annotated[str, Meta(max_length=40, description="Of both, such as Europe/Berlin.")] = "UTC"
 
     def __post_init__(self) -> None:
-        if self.time_zone not in available_timezones():
+        if self.time_zone not in _time_zones():
             raise ValueError(f"time_zone: there is no {self.time_zone}; write one such as Europe/Berlin")
         if self.stop and self.stop <= self.start:
             raise ValueError(f"stop: {self.stop} is not after start, {self.start}; give a time later in the day")

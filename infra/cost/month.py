@@ -44,15 +44,17 @@ class Months:
 
     def graph(self, terms: Terms) -> Graph:
         """The plan under these terms. Raises ConfigError for terms that the environment must not have."""
-        platform = msgspec.json.encode(laid_over(self.platform, terms))
-        return _plan(self.stack, platform, self.file.wanted_secrets)
+        return self._graph(laid_over(self.platform, terms))
+
+    def _graph(self, platform: Platform) -> Graph:
+        return _plan(self.stack, msgspec.json.encode(platform), self.file.wanted_secrets)
 
     def under(self, terms: Terms, usage: Usage | None = None) -> Estimate:
         """The month under these terms. Raises ConfigError for terms that the environment must not have."""
         platform = laid_over(self.platform, terms)
         return estimate(
             Basis(
-                graph=self.graph(terms),
+                graph=self._graph(platform),
                 usage=usage or self.usage,
                 logs=self.uses.logs,
                 buckets=self.uses.buckets,

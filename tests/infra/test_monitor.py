@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+from contextlib import nullcontext
 
 import pulumi
 import pulumi_aws as aws
@@ -37,6 +39,21 @@ def graph_of(threshold: int = 30) -> Graph:
 
 
 GRAPH = graph_of()
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_no_garbage_is_looked_for_while_a_program_runs(ends: bool) -> None:
+    """It would take longer than the program; afterwards it is looked for again, however the program ended."""
+    seen = []
+
+    def run() -> None:
+        seen.append(gc.isenabled())
+        if ends:
+            raise ConfigError("no")
+
+    with pytest.raises(ConfigError) if ends else nullcontext():
+        record(run, "canary", "test", {})
+    assert ([False], True) == (seen, gc.isenabled())
 
 
 def test_a_component_has_its_children() -> None:

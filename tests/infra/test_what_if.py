@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from infra.cost.advice import advise
 from infra.cost.charge import Terms
+from infra.cost.estimate import Estimate
 from infra.cost.further import CHANGES, further
 from infra.cost.month import Months
 from infra.cost.report import advice_words, step_rows, verdict
@@ -29,6 +30,11 @@ from scripts.exits import Exit
 @cache
 def months(stack: str) -> Months:
     return Months(stack, read_stack(stack))
+
+
+@cache
+def without_steps() -> Estimate:
+    return months("prod").under(BASELINE)
 
 
 def changed(stack: str, sections: dict[str, Any]) -> Months:
@@ -49,7 +55,7 @@ TERMS = st.builds(
 @given(terms=TERMS)
 def test_no_terms_make_a_component_appear_or_cost_more_than_the_baseline(terms: Terms) -> None:
     """They change how the same things are bought."""
-    baseline, found = months("prod").under(BASELINE), months("prod").under(terms)
+    baseline, found = without_steps(), months("prod").under(terms)
     assert set(found.components) <= set(baseline.components)
     assert found.usd <= baseline.usd + 1e-6
 
@@ -94,7 +100,7 @@ def test_a_step_is_priced_as_the_program_would_make_it(name: str) -> None:
     for word in STEPS.split(","):
         terms = read_terms(word, BASELINE)
         if terms.night and platform.keeps_data:
-            with pytest.raises(ConfigError, match=r"night\.stop: 20:00 is not for"):
+            with pytest.raises(ConfigError, match=r"night\.stop: "):
                 laid_over(platform, terms)
         else:
             laid = laid_over(platform, terms)
