@@ -48,7 +48,7 @@ TERMS = st.builds(
     savings_plan=st.sampled_from(["none", "1y", "3y"]),
     reserved=st.sampled_from(["none", "1y"]),
     elastic=st.booleans(),
-    nat=st.sampled_from(["planned", "regional", "per-zone", "none"]),
+    nat=st.sampled_from(["planned", "regional", "per-zone"]),
 )
 
 
