@@ -59,6 +59,7 @@ READERS: Final[dict[str, tuple[str, str]]] = {
     "private_subnets": (CHARTS, "said.private_subnets"),
     "database_host": (APPLICATION, "said.database_host"),
     "database_secret": (APPLICATION, "said.database_secret"),
+    "database_app_secret": (APPLICATION, "said.database_app_secret"),
     "database_arn": ("infra/config/database.py", "replica_of:"),
     "cache_host": (APPLICATION, "said.cache_host"),
     "cache_secret": (APPLICATION, "said.cache_secret"),
