@@ -43,17 +43,19 @@ GRAPH = graph_of()
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_no_garbage_is_looked_for_while_a_program_runs(ends: bool) -> None:
-    """It would take longer than the program; afterwards it is looked for again, however the program ended."""
-    seen = []
+    """It would take longer than the program; afterwards it is looked for as before, however the program ended."""
+    seen: list[bool] = []
 
     def run() -> None:
         seen.append(gc.isenabled())
         if ends:
             raise ConfigError("no")
 
-    with pytest.raises(ConfigError) if ends else nullcontext():
-        record(run, "canary", "test", {})
-    assert ([False], True) == (seen, gc.isenabled())
+    for before, switch in ((False, gc.disable), (True, gc.enable)):
+        switch()
+        with pytest.raises(ConfigError) if ends else nullcontext():
+            record(run, "canary", "test", {})
+        assert (False, before) == (seen.pop(), gc.isenabled())
 
 
 def test_a_component_has_its_children() -> None:
