@@ -136,9 +136,7 @@ def rules_of(graph: Graph, prefix: str) -> list[Resource]:
 def test_a_node_waits_for_a_warning_before_it_goes(stack: Graph) -> None:
     """Four kinds, from EventBridge to the queue, which takes nothing from anybody else."""
     prefix = f"primetrade-{stack.stack}-interruptions"
-    kinds = [
-        json.loads(str(each.inputs["eventPattern"]))["detail-type"][0] for each in stack.of("cloudwatch/eventRule")
-    ]
+    kinds = [json.loads(str(each.inputs["eventPattern"]))["detail-type"][0] for each in rules_of(stack, prefix)]
     assert "EC2 Spot Instance Interruption Warning" in kinds
     targets = [each for each in stack.of("cloudwatch/eventTarget") if each.name.startswith(prefix)]
     assert [f"${{{prefix}.arn}}"] * 4 == [each.inputs["arn"] for each in targets]

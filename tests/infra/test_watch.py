@@ -127,10 +127,12 @@ def test_the_topic_is_heard_and_spoken_on_by_few(stack: Graph) -> None:
     assert [*read_stack(stack.stack).platform.watch.on_call] == [
         each.inputs["endpoint"] for each in stack.of("sns/topicSubscription") if each.parent == "oncall"
     ]
-    (statement,) = json.loads(may_speak("TOPIC", "1"))["Statement"]
+    services, events = json.loads(may_speak("TOPIC", "1"))["Statement"]
     key: dict[str, Any] = json.loads(str(stack[f"primetrade-{stack.stack}-key-alerts"].inputs["policy"]))
-    assert statement["Principal"] in [each["Principal"] for each in key["Statement"]]
-    assert {"StringEquals": {"aws:SourceAccount": "1"}} == statement["Condition"]
+    principals = [each["Principal"] for each in key["Statement"]]
+    assert [True, True] == [each["Principal"] in principals for each in (services, events)]
+    assert {"StringEquals": {"aws:SourceAccount": "1"}} == services["Condition"]
+    assert {"Service": "events.amazonaws.com"} == events["Principal"]
 
 
 def test_the_budget_is_the_one_of_the_stack_file(stack: Graph) -> None:
