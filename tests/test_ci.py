@@ -44,9 +44,9 @@ def test_ci_starts_with_the_readmes_test_command() -> None:
     assert "make test " in (ROOT / "README.md").read_text()
 
 
-def test_ci_ends_a_tier_of_faults_that_takes_over_twenty_minutes() -> None:
-    """So long it may take, the most that anybody waits for it."""
-    assert "\ntimeout 1200 make test-faults\n" in (ROOT / ".ci/run").read_text()
+def test_ci_ends_a_tier_of_faults_that_takes_too_long() -> None:
+    """Twenty minutes are aimed at, and some more given to a noisy machine."""
+    assert "\ntimeout 1500 make test-faults\n" in (ROOT / ".ci/run").read_text()
 
 
 def test_ci_plays_both_demos() -> None:
