@@ -28,8 +28,8 @@ from tests.release.kubernetes.live import Users, watched
 
 pytestmark = [
     pytest.mark.cluster,
-    # A connection whose server was killed in the middle may be left to the collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # Seen once, its cause not found: a connection to the killed server was left to the collector. Nothing else may be.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"),
 ]
 CALLER = Caller("ann@laptop", "ticket 7")
 AWAY_S = 30.0
