@@ -172,7 +172,7 @@ _FORWARDING: Json = {
                 },
             }
         ],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": 50,  # LEAST_REQUEST likes a dead replica best: it has no requests
     },
 }
 

@@ -15,8 +15,9 @@ from click.testing import CliRunner
 
 from scripts.cli import primetrade
 from scripts.local import envoy, slots, system
-from scripts.local.envoy_config import Routes
+from scripts.local.envoy_config import Endpoint, Routes
 from scripts.local.errors import LocalError, ProbeError
+from scripts.local.ports import free_port
 from scripts.local.processes import alive, marked, marked_names, start
 from scripts.local.slots import Slot, SlotSpec, process_name, read_slot, scale_slot, start_slot, stop_slot
 from scripts.local.state import State
@@ -99,6 +100,19 @@ def test_one_unready_replica_gets_no_requests(edge: State, three: Slot) -> None:
     slots.faults(edge, Slot("green", three.spec, (first,), three.digest), unready=True)
     until(lambda: envoy.healthy(edge, "green") == {replica.port for replica in others}, "Envoy saw it")
     assert {send(edge).json()["pid"] for _ in range(40)} == {replica.process.pid for replica in others}
+
+
+def test_a_replica_that_takes_no_connection_while_it_says_that_it_is_well_costs_nobody_a_request(
+    edge: State, three: Slot
+) -> None:
+    """So a killed one is until Envoy's next look, and it seems the least busy: what it refuses goes to another."""
+    first = three.replicas[0]
+    closed = Endpoint(port=free_port(), admin_port=first.admin_port)
+    envoy.write_endpoints(Path(edge.home), "green", [first.endpoint, closed])
+    until(lambda: envoy.healthy(edge, "green") == {first.port, closed.port}, "Envoy takes both for healthy")
+    with keep_alive_load(edge) as seen:
+        until(lambda: len(seen) > 300, "300 answers")
+    assert {each.status for each in seen} == {200}
 
 
 def test_draining_reaches_every_replica(edge: State, three: Slot) -> None:
