@@ -36,9 +36,9 @@ class Sandbox(msgspec.Struct, frozen=True):
         placed = [{**each, "metadata": {"namespace": self.namespace, **each["metadata"]}} for each in objects]
         self.kubectl.apply("\n---\n".join(json.dumps(each) for each in placed))
 
-    def run(self, *words: str) -> str:
+    def run(self, *words: str, timeout_s: float = 30) -> str:
         """What kubectl prints when it is told `words` about this namespace."""
-        return self.kubectl.run(*words, f"--namespace={self.namespace}")
+        return self.kubectl.run(*words, f"--namespace={self.namespace}", timeout_s=timeout_s)
 
     def get(self, *words: str) -> Any:
         """The object that kubectl finds in this namespace."""

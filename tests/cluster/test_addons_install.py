@@ -66,7 +66,7 @@ def test_reason(place: Sandbox) -> None:
     place.apply(absent, bare, ends)
     waiting = [Addon(name.title(), "deployment", name, place.namespace) for name in ("absent", "bare", "ends")]
     with pytest.raises(ClusterError) as caught:
-        wait(place.kubectl, waiting, 8, print)
+        wait(place.kubectl, waiting, 25, print)
     said = dict(line.strip().split(": ", 1) for line in str(caught.value).splitlines() if line.startswith("  "))
     assert "ErrImageNeverPull" in said["Absent"]
     assert 'violates PodSecurity "restricted' in said["Bare"]

@@ -71,7 +71,7 @@ def test_slot_is_scraped(place: Sandbox) -> None:
     place.ready("blue")
     pods = {pod["metadata"]["name"] for pod in place.list("pods")}
     up = f'up{{namespace="{place.namespace}"}} == 1'
-    eventually(lambda: pods == {series["metric"]["pod"] for series in query(place, up)}, 5)
+    eventually(lambda: pods == {series["metric"]["pod"] for series in query(place, up)}, 30)
     assert {"blue"} == {series["metric"]["slot"] for series in query(place, up)}
     assert {"9901"} == {series["metric"]["instance"].split(":")[1] for series in query(place, up)}
     assert query(place, f'envoy_server_live{{namespace="{place.namespace}"}} == 1')
@@ -86,7 +86,7 @@ def test_traffic_port_is_asked_on_request(place: Sandbox) -> None:
         place.apply(server)
         place.ready(slot)
     found = f'up{{namespace="{place.namespace}"}}'
-    eventually(lambda: len(query(place, found)) == 2, 10)
+    eventually(lambda: len(query(place, found)) == 2, 30)
     assert {"green"} == {series["metric"]["slot"] for series in query(place, found)}
 
 

@@ -104,7 +104,7 @@ def deploy_api(kubeconfig: Path, place: Sandbox, image: str) -> None:
         words = [str(tool("helm")), "template", name, str(ROOT / "helm/slot"), "--skip-tests", "--set", values]
         rendered = run([*words, "--values", str(ROOT / "helm/task-api.yaml")]).stdout
         place.apply(*(found for found in yaml.safe_load_all(rendered) if found))
-        place.run(*wait.split(), "--timeout=25s")
+        place.run(*wait.split(), "--timeout=90s", timeout_s=100)
 
 
 def gone(place: Sandbox) -> None:

@@ -72,6 +72,7 @@ def test_a_release_outlasts_half_a_minute_without_an_api_server(
     """It is killed at the switch; users are served by what the node knows, and the release goes on by itself."""
     file = service_bed.file(replicas=None)
     shop, back = service_bed.anew(file), threading.Timer(AWAY_S, up, (cluster.parent, print))
+    shop.api.patience = 3 * AWAY_S  # it is away for as long as it takes to start, too
 
     def gone() -> None:
         stop()
@@ -123,7 +124,9 @@ def drained(place: Bed) -> dict[str, set[str]]:
     def staying(slot: str) -> set[str]:
         return old[slot] & {pod["metadata"]["name"] for pod in place.pods(slot)}
 
+    deadline = time.monotonic() + 300
     while any(staying(slot) for slot in old):
+        assert time.monotonic() < deadline, "the pods never went"
         for slot in old:
             for name in staying(slot):
                 body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
@@ -150,5 +153,8 @@ def test_a_node_that_is_emptied_in_the_overlap_leaves_each_slot_a_pod(gateway_be
         engine.promote(shop, file, CALLER)
     assert users.failed == []
     for slot, said in refused.items():
-        assert said == {f"The disruption budget shop-{slot} needs 1 healthy pods and has 1 currently"}
+        # The controller that counts may be behind: the server refuses by its last count of two then.
+        words = f"The disruption budget shop-{slot} needs 1 healthy pods and has"
+        assert said <= {f"{words} 1 currently", f"{words} 2 currently"}
+        assert said
     assert look(shop).active.version == "1.1.0"

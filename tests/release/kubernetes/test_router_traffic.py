@@ -122,7 +122,7 @@ class Live:
 
     def slots(self, users: Users, *, kept: bool = False) -> set[str]:
         """Where new users go now; kept connections only count where a proxy ends them."""
-        time.sleep(1.0)
+        time.sleep(3.0)  # kube-proxy looks once a second at endpoints that change, and this machine is shared
         begun = time.time()
         time.sleep(1.0)
         return {each.slot for each in users.since(begun) if kept or not each.kept}
@@ -140,7 +140,7 @@ def test_ten_switches_lose_no_request(live: Live) -> None:
     """Back and forth; new connections leave the old slot each time, through a Gateway kept ones too."""
     with live.users().at_work() as users:
         time.sleep(1.0)
-        moved = switches(live.router, users, 10)
+        moved = switches(live.router, users, 10, 4.0)
         print(
             "\n".join(f"new {each.new:.3f} s, kept {each.kept:.3f} s, written {each.written:.3f} s" for each in moved)
         )
@@ -212,8 +212,7 @@ def test_a_slot_whose_pods_are_gone_gets_no_user(live: Live) -> None:
     with live.users().at_work() as users:
         live.api.merge_patch(path, {"spec": {"replicas": 0}})
         slices = f"/apis/discovery.k8s.io/v1/namespaces/{live.place.namespace}/endpointslices"
-        while swap.ready(live.api.list(slices), "shop-green"):
-            time.sleep(0.1)
+        until(lambda: not swap.ready(live.api.list(slices), "shop-green"))
         with pytest.raises(Refused, match="Service shop-green has no ready pod"):
             live.write(GREEN)
         live.api.merge_patch(path, {"spec": {"replicas": 2}})
