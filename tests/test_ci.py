@@ -82,7 +82,7 @@ def test_slow_verbs_of_infra_stop_ci(tmp_path: Path) -> None:
     assert "infra cost prod ended with 124 (124: not within 1 s)" in done.stderr
     steps = (ROOT / ".ci/run").read_text().splitlines()
     assert "make time-infra" in steps
-    assert "timeout 600 make test-infra" in steps
+    assert "timeout 900 make test-infra" in steps
 
 
 def test_locks_have_hashes_and_no_addresses() -> None:
