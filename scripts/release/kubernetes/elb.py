@@ -10,6 +10,7 @@ import msgspec
 
 from scripts.release.errors import ReleaseError, Unusable
 
+WAITS = {"connect_timeout": 3, "read_timeout": 10, "retries": {"max_attempts": 1}}  # s; by itself boto3 waits minutes
 BUSY = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
 
 
@@ -41,12 +42,13 @@ class Boto:
     def __init__(self) -> None:
         try:
             boto3, errors = import_module("boto3"), import_module("botocore.exceptions")
+            config = import_module("botocore.config").Config(**WAITS)
         except ImportError as exc:
             raise Unusable("the router alb asks AWS what is in force: install boto3 (`pip install boto3`)") from exc
         self._refusal: type[Any] = errors.ClientError
         self._failure: type[Exception] = errors.BotoCoreError
         try:
-            self._client: Any = boto3.client("elbv2")
+            self._client: Any = boto3.client("elbv2", config=config)
         except self._failure as exc:
             raise Unusable(f"AWS cannot be asked: {exc}; set AWS_DEFAULT_REGION and credentials") from exc
 

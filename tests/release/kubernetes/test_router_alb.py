@@ -364,10 +364,10 @@ class Pages:
 
 def test_a_load_balancer_that_is_being_made_has_nothing_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rules are there before it answers anybody."""
-    monkeypatch.setattr("boto3.client", lambda name: Pages("provisioning"))
+    monkeypatch.setattr("boto3.client", lambda name, config: Pages("provisioning"))
     with pytest.raises(Later, match=r"still making the load balancer shop\.elb"):
         Boto().rules("shop.elb")
-    monkeypatch.setattr("boto3.client", lambda name: Pages("active"))
+    monkeypatch.setattr("boto3.client", lambda name, config: Pages("active"))
     assert [Rule({}, {"a": 1})] == list(Boto().rules("shop.elb"))
     assert {"10.0.0.1": "initial"} == Boto().health("a")
     with pytest.raises(ReleaseError, match=r"AWS has no load balancer other\.elb"):
@@ -382,6 +382,14 @@ def test_without_a_region_it_says_which_to_set(monkeypatch: pytest.MonkeyPatch, 
         Boto()
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     Boto()
+
+
+def test_an_aws_that_does_not_answer_holds_nothing_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a write of the route it is asked, also on the way back: seconds, not boto3's own minutes."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    config = Boto()._client.meta.config
+    assert (3, 10) == (config.connect_timeout, config.read_timeout)
+    assert 2 == config.retries["total_max_attempts"]
 
 
 def test_a_rule_is_read_as_elb_describes_it() -> None:
