@@ -168,6 +168,20 @@ def test_values_that_cannot_be_read_are_named(cluster_at: Path, tmp_path: Path) 
         file.release("1.1.0", {})
 
 
+@pytest.mark.parametrize("section", ["autoscaling", "migration", "networkPolicy", "serviceMonitor", "externalSecret"])
+def test_a_section_of_the_values_that_is_none_is_named_before_anything_happens(
+    cluster_at: Path, tmp_path: Path, section: str
+) -> None:
+    """Not by a traceback in the middle of a release, behind its migration; an empty one is left to the chart."""
+    file = read_release_file(cluster_at, ("platform=kubernetes",))
+    for wrong in ("hpa", "true", "false", "[a]"):
+        (tmp_path / "more.yaml").write_text(f"{section}: {wrong}")
+        with pytest.raises(Unusable, match=rf"more\.yaml: {section} is a mapping of names, found "):
+            file.release("1.1.0", {})
+    (tmp_path / "more.yaml").write_text(f"{section}:")
+    assert file.release("1.1.0", {}).values[section] is None
+
+
 def test_an_image_is_refused_where_none_is_run_and_changes_no_digest(cluster_at: Path) -> None:
     """What ran before this section was there goes on as the same release."""
     file = read_release_file(cluster_at)

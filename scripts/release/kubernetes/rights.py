@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from scripts.release.kubernetes.values import autoscaler
+from scripts.release.kubernetes.values import SECTIONS, autoscaler
 
 _OWN = ("get", "create", "patch", "delete")  # of what Helm installs
 # Kinds that the slot chart makes where its values say so, by the name of the section.
@@ -72,7 +72,7 @@ def rights(app: str, router: str, wants: set[str], gateways: set[str]) -> list[R
 
 def wanted(values: Mapping[str, Any]) -> set[str]:
     """The kinds of ASKED that a slot's values make."""
-    sections = {name for name in ASKED if (values.get(name) or {}).get("enabled")}
+    sections = {name for name in ASKED.keys() & set(SECTIONS) if (values.get(name) or {}).get("enabled")}
     return sections | ({autoscaler(values)} & ASKED.keys())
 
 

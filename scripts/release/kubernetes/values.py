@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -33,6 +33,10 @@ def release_of(settings: Kubernetes, directory: Path, version: str, env: Mapping
         own["secret"] = settings.secret
     whole = f"{name['repository']}@{name['digest']}" if name["digest"] else f"{name['repository']}:{name['tag']}"
     return Release(version, (), dict(env), whole, laid(values, own))
+
+
+# Sections that the engine reads itself, before Helm sees them.
+SECTIONS: Final = ("autoscaling", "migration", "networkPolicy", "serviceMonitor", "externalSecret")
 
 
 def values_of(settings: Kubernetes, directory: Path) -> Values:
@@ -78,4 +82,9 @@ def _read(path: Path) -> Values:
         return {}
     if not isinstance(found, dict):
         raise Unusable(f"{path}: values are a mapping of names, found {type(found).__name__}")
+    for key in SECTIONS:
+        if not isinstance(section := found.get(key), dict | None):
+            raise Unusable(
+                f"{path}: {key} is a mapping of names, found {section!r}: the chart's values.yaml shows them"
+            )
     return found
