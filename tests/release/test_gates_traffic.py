@@ -190,6 +190,7 @@ def test_figures_that_stand_still_pass_nobody(shifted: Twin, file: ReleaseFile, 
     verdict, _ = judged(shifted, file, HOLD)
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert f"the figures of {stale} stand still" in verdict.words
+    assert "older than 3 s (from Prometheus: have it scrape more often)" in verdict.words
 
 
 def test_a_service_with_little_traffic_is_not_called_stale(shifted: Twin, file: ReleaseFile) -> None:

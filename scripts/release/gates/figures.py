@@ -37,7 +37,8 @@ class _Pulse:
             return f"{slot} answered none of the users' requests in {quiet:.0f} s"
         pace = self.answered / (self.moved - self.begun)
         still = f"the figures of {slot} stand still for {quiet:.0f} s, after {pace:.0f} requests a second before"
-        return f"{still}: are they stale?" if pace * quiet >= DUE else ""
+        newer = f"no gate passes on figures older than {QUIET_S:g} s (from Prometheus: have it scrape more often)"
+        return f"{still}: are they stale? {newer}" if pace * quiet >= DUE else ""
 
 
 class Figures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scripts.release.errors import Undecided
 from scripts.release.file import Kubernetes
 from scripts.release.kubernetes import metrics
 from scripts.release.kubernetes.metrics import Growing, Prometheus
@@ -37,10 +38,17 @@ class Counting:
         return metrics.tallies(self._seen(self._reads, reads=True), self._latency_ms)
 
     def arriving(self) -> float:
-        """Users' requests a second."""
-        query = metrics.edge_rate_query if self._settings.router == "gateway" else metrics.rate_query
-        found = self._prometheus.ask(query(self._settings.namespace, self._settings.app))
-        return found[0].value if found else 0.0
+        """Users' requests a second. Raises Undecided where there must be some, and Prometheus cannot tell how many."""
+        namespace, app, edge = self._settings.namespace, self._settings.app, self._settings.router == "gateway"
+        if found := self._prometheus.ask(metrics.rate_query(namespace, app, edge=edge)):
+            return found[0].value
+        if self._prometheus.ask(metrics.known_query(namespace, app, edge=edge)):
+            raise Undecided(
+                f"Prometheus {self._settings.prometheus} knows the users' requests and no rate of them: it scrapes "
+                f"{'the gateway' if edge else 'the pods'} too rarely or not at all. Have it do so every "
+                f"{metrics.EVERY_S} s or more often (scrape_interval, or `interval` of a ServiceMonitor or PodMonitor)"
+            )
+        return 0.0
 
     def _seen(self, growing: Growing, *, reads: bool) -> Mapping[metrics.Count, float]:
         namespace, app = self._settings.namespace, self._settings.app

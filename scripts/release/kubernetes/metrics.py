@@ -21,8 +21,9 @@ from scripts.release.route import SLOTS
 from scripts.release.slots import Tally
 
 ASK_S: Final = 5.0
-WINDOW: Final = "30s"  # what was not scraped for so long is gone
-RATE: Final = "15s"
+EVERY_S: Final = 30  # between two scrapes, at most: then each window below has two, also where it begins at one
+WINDOW: Final = "1m"  # what was not scraped for so long is gone
+RATES: Final = ("15s", "2m")  # the first reacts sooner; where it has no two scrapes the second one counts
 IN_FLIGHT: Final = "http_requests_in_flight"
 WHOLE: Final = math.inf  # the bucket of all answers
 
@@ -79,15 +80,26 @@ def edge_query(namespace: str, app: str) -> str:
     )
 
 
-def rate_query(namespace: str, app: str) -> str:
-    """Users' requests a second."""
-    return f"sum(rate({NAME}_count{{{_pods(namespace, app)}}}[{RATE}]))"
+def rate_query(namespace: str, app: str, *, edge: bool) -> str:
+    """Users' requests a second, as the applications count them, or the gateway.
+
+    The wider window counts only what is scraped still: there a pod that ended would go on.
+    """
+    counter = _requests(namespace, app, edge)
+    soon, late = (f"rate({counter}[{window}])" for window in RATES)
+    return f"sum({soon} or ({late} and {counter}))"
 
 
-def edge_rate_query(namespace: str, app: str) -> str:
-    """The same as the gateway counts them."""
-    rules = f'envoy_cluster_name=~"httproute/{namespace}/{app}/rule/[0-9]+"'
-    return f"sum(rate(envoy_cluster_endpoint_rq_total{{{rules}}}[{RATE}]))"
+def known_query(namespace: str, app: str, *, edge: bool) -> str:
+    """The counters that have been scraped for so long that they should have a rate."""
+    counter = _requests(namespace, app, edge)
+    return f"count({counter} and {counter} offset {EVERY_S}s)"
+
+
+def _requests(namespace: str, app: str, edge: bool) -> str:
+    if edge:
+        return f'envoy_cluster_endpoint_rq_total{{envoy_cluster_name=~"httproute/{namespace}/{app}/rule/[0-9]+"}}'
+    return f"{NAME}_count{{{_pods(namespace, app)}}}"
 
 
 def _pods(namespace: str, app: str) -> str:

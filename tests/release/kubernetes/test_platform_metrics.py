@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
 
 import pytest
+import yaml
 
-from scripts.release.errors import ReleaseError
+from scripts.release.errors import ReleaseError, Undecided
+from scripts.release.file import Kubernetes
 from scripts.release.kubernetes import metrics
+from scripts.release.kubernetes.counting import Counting
 from scripts.release.kubernetes.metrics import Growing, Prometheus, Sample
+from scripts.release.kubernetes.objects import Objects
 from scripts.release.slots import Tally
+from scripts.tools import tool
 
 
 def bucket(pod: str, status: str, le: str, value: float) -> Sample:
@@ -96,3 +105,52 @@ def test_a_pod_may_say_what_it_has_in_flight() -> None:
     assert metrics.in_flight("# TYPE http_requests_in_flight gauge\nhttp_requests_in_flight 3.0\n") == 3
     assert metrics.in_flight("# TYPE other gauge\nother 3.0\n") is None
     assert metrics.in_flight("<html>") is None
+
+
+@pytest.mark.parametrize("router", ["service", "gateway"])
+def test_users_without_a_rate_are_no_lack_of_users(router: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release would be refused for want of traffic, where it is the scrapes that are too few."""
+    answers: dict[str, Sequence[Sample]] = {}
+    monkeypatch.setattr(Prometheus, "ask", lambda self, query: answers.get(query, []))
+    settings = Kubernetes(namespace="shop", app="shop", router=router, prometheus="http://p")  # type: ignore[arg-type]
+    counting = Counting(settings, 200, cast(Objects, None))
+    edge = router == "gateway"
+
+    assert counting.arriving() == 0
+    answers[metrics.known_query("shop", "shop", edge=edge)] = [Sample({}, 3)]
+    with pytest.raises(Undecided, match=r"too rarely or not at all. Have it do so every 30 s or more often"):
+        counting.arriving()
+    answers[metrics.rate_query("shop", "shop", edge=edge)] = [Sample({}, 12.5)]
+    assert counting.arriving() == 12.5
+
+
+BLUE = '{namespace="shop",pod="shop-blue-7d-x",__name__="http_request_duration_seconds_count"}'
+GREEN = BLUE.replace("blue", "green")
+COUNTED = 'http_request_duration_seconds_bucket{namespace="shop",pod="shop-blue-7d-x",status_code="200",le="+Inf"}'
+
+
+@pytest.mark.cluster  # nothing runs, but its tools are built
+@pytest.mark.parametrize(("every", "rate"), [(1, 10), (10, 10), (15, 10), (30, 10), (60, 10), (150, None)])
+def test_users_are_counted_however_often_prometheus_scrapes(every: int, rate: float | None, tmp_path: Path) -> None:
+    """By Prometheus' own word: the window of 15 s has one scrape in 15 s; a pod that ended counts in no window."""
+    asked: dict[str, float | None] = {
+        f"round({metrics.rate_query('shop', 'shop', edge=False)}, 0.01)": rate,
+        metrics.known_query("shop", "shop", edge=False): 1,
+    }
+    if every <= metrics.EVERY_S:
+        asked[f"count({metrics.answers_query('shop', 'shop')})"] = 1
+    expr = [
+        {"expr": query, "eval_time": "10m", "exp_samples": [] if value is None else [{"labels": "{}", "value": value}]}
+        for query, value in asked.items()
+    ]
+    whole = f"0+{10 * every}x{1200 // every}"
+    series = [
+        {"series": BLUE, "values": whole},
+        {"series": COUNTED, "values": whole},
+        {"series": GREEN, "values": f"0+{10 * every}x{540 // every} stale"},
+    ]
+    text = yaml.safe_dump({"tests": [{"interval": f"{every}s", "input_series": series, "promql_expr_test": expr}]})
+    (tmp_path / "test.yaml").write_text(text)
+    words = [str(tool("promtool")), "test", "rules", "test.yaml"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
