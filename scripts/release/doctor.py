@@ -183,10 +183,16 @@ def _warm_gone(seen: Seen) -> Iterator[Drift]:
 
 
 def _stranger(seen: Seen) -> Iterator[Drift]:
-    for slot in (seen.now.active, seen.now.beside):
-        put = seen.now.memory.ran.get(slot.name)
+    """A slot that somebody changed by hand; one that has users lost the pods of theirs to it."""
+    now = seen.now
+    for slot in (now.active, now.beside):
+        put = now.memory.ran.get(slot.name)
         if slot.running and put is not None and put != slot.digest:
-            yield Drift(slot.name, f"no run put {slot.version} ({slot.digest}) there", _rid(seen, slot))
+            what = f"no run put {slot.version} ({slot.digest}) there"
+            if _has_users(now, slot):
+                meant = f"{now.memory.known[put].version} ({put})" if put in now.memory.known else put
+                what += f", and it has users: they were given {meant}, and somebody replaced it by hand"
+            yield Drift(slot.name, what, _rid(seen, slot))
 
 
 def _overdue(seen: Seen) -> Iterator[Drift]:

@@ -260,6 +260,16 @@ def test_a_slot_that_no_run_filled_is_found(twin: Twin, file: ReleaseFile) -> No
     assert "no run put 9.9.9" in found(twin, file)["green"]
 
 
+def test_a_slot_that_was_replaced_by_hand_under_its_users_is_found(twin: Twin, file: ReleaseFile) -> None:
+    """As `helm rollback` does it: another release than the one that the journal gave the users."""
+    released(twin, file)
+    twin.slots["green"].release = file.release("0.9.0", {})
+    what = found(twin, file)["green"]
+    assert "no run put 0.9.0" in what
+    assert f"they were given 1.1.0 ({file.release('1.1.0', {}).digest}), and somebody replaced it by hand" in what
+    assert "`primetrade release rollback` gives the users to the other slot" in what
+
+
 def test_a_slot_that_cannot_live_with_the_database_is_found(twin: Twin, file: ReleaseFile) -> None:
     """The journal says level 3; what runs now needs at most 2."""
     released(twin, file)

@@ -43,6 +43,12 @@ def test_a_slot_whose_image_somebody_changed_is_no_release() -> None:
     assert parts.running
 
 
+def test_a_slot_that_helm_rolled_back_is_the_release_before() -> None:
+    """Annotation and image are those of the older revision, so that `doctor` sees another digest than the journal's."""
+    parts = slot(pod("a", OLD), pod("b", OLD), of=deployment(OLD))
+    assert (parts.version, parts.digest) == ("1.0.0", OLD.digest)
+
+
 def test_nothing_deployed_is_an_empty_slot() -> None:
     found = slot_of(Parts("green"), [], None, "there")
     assert (found.version, found.digest, found.running, found.ready, found.log) == ("", "", False, False, "")
