@@ -61,7 +61,7 @@ class Form(msgspec.Struct, frozen=True):
             raise self._edited("sends the audience to both slots")
         return Target(users, sole, said, self._mirror(named[READS]))
 
-    def ops(self, found: swap.Object, target: Target) -> list[swap.Op]:
+    def ops(self, found: swap.Object, target: Target, services: swap.Services = swap.NONE) -> list[swap.Op]:
         refuse(target, REASONS)
         _refuse_audience(target.audience, controllers(found))
         notes = swap.notes_of(found)
@@ -70,10 +70,11 @@ class Form(msgspec.Struct, frozen=True):
                 f"{self.what} lacks the annotations {PORT} and {TIMEOUT}: `helm upgrade` of the chart helm/router "
                 "writes them"
             )
-        rules = self._rules(target, int(notes[PORT]), notes[TIMEOUT])
+        ports = {slot: swap.port_of(services.get(slot), int(notes[PORT])) for slot in SLOTS}
+        rules = self._rules(target, ports, notes[TIMEOUT])
         return [{"op": "add", "path": "/spec/rules", "value": rules}]
 
-    def _rules(self, target: Target, port: int, timeout: str) -> list[Rule]:
+    def _rules(self, target: Target, ports: Mapping[str, int], timeout: str) -> list[Rule]:
         path = {"path": {"type": "PathPrefix", "value": "/"}}
         methods: list[Rule] = [{"method": "GET"}, {"method": "HEAD"}]
         whom: list[Rule] = [{"headers": [each]} for each in alternatives(target.audience)]
@@ -86,20 +87,24 @@ class Form(msgspec.Struct, frozen=True):
         shares = dict.fromkeys(named, target.weights)
         if target.first:
             shares[AUDIENCE] = Weights.with_share(target.first, 100)
-        copied = {"type": "RequestMirror", "requestMirror": {"backendRef": self._backend(target.mirror, port)}}
+        copies = [
+            {"type": "RequestMirror", "requestMirror": {"backendRef": self._backend(slot, ports)}}
+            for slot in SLOTS
+            if slot == target.mirror
+        ]
         return [
             {
                 "name": name,
                 "matches": [{**path, **each} for each in matches],
-                **({"filters": [copied]} if name == READS and target.mirror else {}),
+                **({"filters": copies} if name == READS and copies else {}),
                 "timeouts": {"request": timeout},
-                "backendRefs": [{**self._backend(slot, port), "weight": shares[name].of(slot)} for slot in SLOTS],
+                "backendRefs": [{**self._backend(slot, ports), "weight": shares[name].of(slot)} for slot in SLOTS],
             }
             for name, matches in named.items()
         ]
 
-    def _backend(self, slot: str, port: int) -> dict[str, Any]:
-        return {"name": f"{self.app}-{slot}", "port": port}
+    def _backend(self, slot: str, ports: Mapping[str, int]) -> dict[str, Any]:
+        return {"name": f"{self.app}-{slot}", "port": ports[slot]}
 
     def _slot(self, name: str) -> str:
         slot = name.removeprefix(f"{self.app}-")

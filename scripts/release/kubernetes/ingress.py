@@ -61,7 +61,7 @@ class Form(msgspec.Struct, frozen=True):
         enabled = action["forwardConfig"].get("targetGroupStickinessConfig", {}).get("enabled")
         return Target(weights, sole, audience, sticky=notes.get(STICKY) or "AWSALBTG" if enabled else "")
 
-    def ops(self, found: swap.Object, target: Target) -> list[swap.Op]:
+    def ops(self, found: swap.Object, target: Target, services: swap.Services = swap.NONE) -> list[swap.Op]:
         refuse(target, REASONS)
         _refuse_audience(target.audience)
         notes = swap.notes_of(found)
@@ -72,22 +72,24 @@ class Form(msgspec.Struct, frozen=True):
             raise NeedsPerson(
                 f"{self.what} lacks the annotation {PORT}: `helm upgrade` of the chart helm/router writes it"
             )
+        ports = {slot: str(swap.port_of(services.get(slot), int(port))) for slot in SLOTS}
         whom = Weights.with_share(target.first, 100) if target.first else target.weights
         ended = notes.get(STICKY) and not target.sticky
         return swap.annotated(
             found,
             {
-                f"{PREFIX}actions.{self.app}": self._action(target.weights, port, sticky=bool(target.sticky)),
-                f"{PREFIX}actions.{self.app}-audience": self._action(whom, port),
+                f"{PREFIX}actions.{self.app}": self._action(target.weights, ports, sticky=bool(target.sticky)),
+                f"{PREFIX}actions.{self.app}-audience": self._action(whom, ports),
                 f"{PREFIX}conditions.{self.app}-audience": _conditions(target.audience),
                 STICKY: target.sticky,
                 UNTIL: f"{self.now + COOKIE_S:.0f}" if ended else notes.get(UNTIL, ""),
             },
         )
 
-    def _action(self, weights: Weights, port: str, *, sticky: bool = False) -> str:
+    def _action(self, weights: Weights, ports: Mapping[str, str], *, sticky: bool = False) -> str:
         groups = [
-            {"serviceName": f"{self.app}-{slot}", "servicePort": port, "weight": weights.of(slot)} for slot in SLOTS
+            {"serviceName": f"{self.app}-{slot}", "servicePort": ports[slot], "weight": weights.of(slot)}
+            for slot in SLOTS
         ]
         forward: dict[str, object] = {"targetGroups": groups}
         if sticky:

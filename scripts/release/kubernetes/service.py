@@ -53,7 +53,7 @@ class Form(msgspec.Struct, frozen=True):
             )
         return Target.all_on(selector["slot"])
 
-    def ops(self, found: swap.Object, target: Target) -> list[swap.Op]:
+    def ops(self, found: swap.Object, target: Target, services: swap.Services = swap.NONE) -> list[swap.Op]:
         refuse(target, REASONS)
         assert target.weights.sole
         return [{"op": "add", "path": "/spec/selector", "value": self.selector(target.weights.sole)}]

@@ -19,6 +19,8 @@ TRIES = 5  # writes of others (a status, a label) that may come between our read
 
 Object = Mapping[str, Any]
 Op = dict[str, Any]
+Services = Mapping[str, Object]  # of the slots, by slot: those that are there
+NONE: Services = {}
 
 
 class Wanted(NamedTuple):
@@ -43,7 +45,7 @@ class Form(Protocol):
     def target(self, found: Object) -> Target | None:
         """What it says; None while no route was written. Raises NeedsPerson for an edit that says no route."""
 
-    def ops(self, found: Object, target: Target) -> list[Op]:
+    def ops(self, found: Object, target: Target, services: Services = NONE) -> list[Op]:
         """The JSON Patch that makes it say `target`. Raises Unusable for what it cannot say."""
 
 
@@ -78,10 +80,19 @@ def route_of(form: Form, found: Object) -> Route:
     return Route(target, hashlib.sha256(said).hexdigest()[:16], run, number)
 
 
-def patch(form: Form, found: Object, wanted: Wanted) -> list[Op]:
+def patch(form: Form, found: Object, wanted: Wanted, services: Services = NONE) -> list[Op]:
     """The whole JSON Patch of a write: only on the object as it was read."""
     version = {"op": "test", "path": "/metadata/resourceVersion", "value": found["metadata"]["resourceVersion"]}
-    return [version, *form.ops(found, wanted.target), *annotated(found, {RUN: wanted.run, FENCE: str(wanted.fence)})]
+    written = {RUN: wanted.run, FENCE: str(wanted.fence)}
+    return [version, *form.ops(found, wanted.target, services), *annotated(found, written)]
+
+
+def port_of(service: Object | None, said: int) -> int:
+    """The port of a slot: `said` by the router's chart, unless its Service, of an earlier release, has another one."""
+    ports = service["spec"].get("ports") or () if service else ()
+    if not ports or any(each["port"] == said for each in ports):
+        return said
+    return int(next((each for each in ports if each.get("name") == "traffic"), ports[0])["port"])
 
 
 def read(api: Api, form: Form) -> Object:
@@ -110,7 +121,7 @@ def write(api: Api, place: Place, form: Form, wanted: Wanted) -> Route:
         _refuse_empty(api, place, form.target(found), wanted.target)
         tried = found["metadata"]["resourceVersion"]
         try:
-            return route_of(form, api.json_patch(form.path, patch(form, found, wanted)))
+            return route_of(form, api.json_patch(form.path, patch(form, found, wanted, _services(api, place))))
         except (Conflict, Unprocessable) as exc:
             refused = exc
     raise ReleaseError(f"{form.what} was written by others {TRIES} times while this run wrote: {refused}")
@@ -149,6 +160,11 @@ def slices(api: Api, place: Place, slots: Sequence[str]) -> list[dict[str, Any]]
     """The EndpointSlices of slots' Services."""
     path = f"/apis/discovery.k8s.io/v1/namespaces/{place.namespace}/endpointslices"
     return api.list(path, f"{SERVICE} in ({','.join(f'{place.app}-{slot}' for slot in slots)})")
+
+
+def _services(api: Api, place: Place) -> Services:
+    path = f"/api/v1/namespaces/{place.namespace}/services/{place.app}"
+    return {slot: found for slot in SLOTS if (found := api.get(f"{path}-{slot}"))}
 
 
 def _refuse_empty(api: Api, place: Place, had: Target | None, has: Target) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,50 @@ def test_a_service_is_reached_by_its_cluster_ip_or_its_load_balancer(server: Ser
     assert ("http://10.0.0.9:80", {}) == Service(twin_api, SHOP).preview("green")
     with pytest.raises(ReleaseError, match="nothing was deployed on blue"):
         Service(twin_api, SHOP).preview("blue")
+
+
+def ports(server: Server, driver: str) -> set[tuple[str, int]]:
+    """What the routing object sends to, whatever the weight."""
+    found = server.objects[FORMS[driver].path]
+    if driver == "gateway":
+        refs = [each for rule in found["spec"]["rules"] for each in rule["backendRefs"]]
+        refs += [
+            each["requestMirror"]["backendRef"] for rule in found["spec"]["rules"] for each in rule.get("filters", ())
+        ]
+        return {(each["name"], each["port"]) for each in refs}
+    notes = found["metadata"]["annotations"]
+    actions = [json.loads(notes[f"alb.ingress.kubernetes.io/actions.shop{more}"]) for more in ("", "-audience")]
+    groups = [each for action in actions for each in action["forwardConfig"]["targetGroups"]]
+    return {(each["serviceName"], int(each["servicePort"])) for each in groups}
+
+
+@pytest.mark.parametrize("driver", ["gateway", "alb"])
+def test_each_slot_keeps_the_port_of_its_own_service(driver: str, server: Server, twin_api: Api) -> None:
+    """The chart's new port is that of the next release: to the live slot it leads nobody, there or back."""
+    install(server, driver, FORMS[driver])
+    slot_service(server, "blue", ports=[{"name": "admin", "port": 9090}, {"name": "traffic", "port": 80}])
+    slot_service(server, "green", ports=[{"name": "traffic", "port": 8080}, {"name": "admin", "port": 9090}])
+    server.objects[FORMS[driver].path]["metadata"]["annotations"]["primetrade/port"] = "8080"
+    router = ROUTERS[driver](twin_api, SHOP)
+
+    token = router.read().token
+    more = [] if driver == "alb" else [Target(BLUE.weights, mirror="green")]
+    for number, target in enumerate([*more, Target(Weights(75, 25)), GREEN, BLUE]):
+        token = router.write(target, token, "r1", number + 1)
+        assert {("shop-blue", 80), ("shop-green", 8080)} == ports(server, driver)
+
+
+@pytest.mark.parametrize("driver", ["gateway", "alb"])
+def test_the_charts_port_counts_where_a_service_has_it_or_is_not_there(
+    driver: str, server: Server, twin_api: Api
+) -> None:
+    """A Service may have others beside it; the slot of the next release may have none yet."""
+    install(server, driver, FORMS[driver])
+    slot_service(server, "blue", ports=[{"name": "traffic", "port": 8080}, {"name": "old", "port": 80}])
+    router = ROUTERS[driver](twin_api, SHOP)
+    router.write(BLUE, router.read().token, "r1", 1)
+
+    assert {("shop-blue", 80), ("shop-green", 80)} == ports(server, driver)
 
 
 def preview_route() -> Object:
