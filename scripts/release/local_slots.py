@@ -38,7 +38,7 @@ def observed(home: Path, state: State, probes: Probes, name: str) -> Slot:
     live = living(found)
     hosts = {host.port: host for host in envoy.hosts(state, name)}
     healthy = [each for each in live if each.port in hosts and hosts[each.port].healthy and ready(each, probes)]
-    says = [_says(each, probes) for each in live]
+    says = [_says(each, probes) for each in healthy or live]  # who hangs says nothing
     versions = sorted({each.version for each in says})
     release = release_of(found.spec)
     dead = [each for each in found.replicas if each not in live]
@@ -49,6 +49,8 @@ def observed(home: Path, state: State, probes: Probes, name: str) -> Slot:
         says=" and ".join(versions) if all(versions) else "",
         running=bool(live),
         ready=len(healthy) == len(found.replicas),
+        serving=len(healthy),
+        wanted=len(found.replicas),
         capacity=len(live),
         in_flight=sum(host.in_flight for host in hosts.values()),
         schema=next((each.schema for each in says if each.schema), None),

@@ -52,7 +52,8 @@ class Platform(Protocol):
     def route(self, target: Target, expected: str, run: str, fence: int) -> str:
         """Compare and swap: write only where the route's token is `expected`; the token after. Raises RouteMoved."""
 
-    def drain(self, slot: str, on: bool, fence: int) -> None: ...
+    def drain(self, slot: str, on: bool, fence: int) -> None:
+        """Tell every replica. Raises ReleaseError when one did not hear it; the others have."""
 
     def retire(self, slot: str, fence: int) -> None: ...
 

@@ -6,7 +6,9 @@ judge; they raise GateFailed, GateOpen or ReleaseError, and return words for the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from scripts.release import levels
 from scripts.release.errors import ReleaseError
@@ -20,6 +22,15 @@ from scripts.release.slots import Observed, Release, Request, Slot, Tally
 from scripts.release.step import Kind, Step
 
 POLL_S = 0.1
+
+
+class _Wait(NamedTuple):
+    """How long a slot is waited for; `whole_s`: seconds after which any of its replicas will do."""
+
+    limit: float
+    key: str = "timeouts.ready"
+    gone: str = "ended while starting"
+    whole_s: float = math.inf
 
 
 def act(run: Run, step: Step, release: Release | None) -> str:
@@ -37,10 +48,7 @@ def act(run: Run, step: Step, release: Release | None) -> str:
         case Kind.SHIFT:
             _shift(run, step)
         case Kind.UNDRAIN:
-            try:
-                run.platform.drain(step.slot, on=False, fence=run.fence)
-            except ReleaseError as exc:  # died since it was seen: nobody is sent there
-                raise GateFailed(str(exc)) from exc
+            _undrain(run, step)
         case Kind.DRAIN:
             try:
                 run.platform.drain(step.slot, on=True, fence=run.fence)
@@ -49,6 +57,16 @@ def act(run: Run, step: Step, release: Release | None) -> str:
         case Kind.RETIRE:
             run.platform.retire(step.slot, run.fence)
     return ""
+
+
+def _undrain(run: Run, step: Step) -> None:
+    """Replicas that did not hear it hold nobody up: those that did may do, and are waited for next."""
+    try:
+        run.platform.drain(step.slot, on=False, fence=run.fence)
+    except ReleaseError as exc:
+        if not run.observe().slots[step.slot].running:
+            raise GateFailed(str(exc)) from exc
+        run.event("note", f"not all of {step.slot} takes requests again", str(exc))
 
 
 def _shift(run: Run, step: Step) -> None:
@@ -71,8 +89,7 @@ def _grown(run: Run, name: str, seen: Observed) -> None:
     wanted, slot = seen.slots[other(name)].capacity, seen.slots[name]
     if run.verb not in BACK and seen.route.target.has_users(other(name)) and slot.ready and slot.capacity < wanted:
         run.platform.scale(name, wanted, run.fence)
-        limit = run.file.settings.timeouts.ready
-        _wait_ready(run, name, limit, "timeouts.ready", "ended while growing")
+        _wait_ready(run, name, _Wait(run.file.settings.timeouts.ready, gone="ended while growing"))
 
 
 def _gains(run: Run, had: Target, has: Target, slot: str) -> bool:
@@ -81,9 +98,9 @@ def _gains(run: Run, had: Target, has: Target, slot: str) -> bool:
     return has.has_users(slot) and (more or not had.has_users(slot))
 
 
-def _ready(run: Run, step: Step) -> str:
+def _ready(run: Run, step: Step, whole_s: float = math.inf) -> str:
     limit = step.limit or run.file.settings.timeouts.ready
-    return _wait_ready(run, step.slot, limit, "timeouts.ready", "ended while starting")
+    return _wait_ready(run, step.slot, _Wait(limit, whole_s=whole_s))
 
 
 def _back(run: Run, step: Step) -> str:
@@ -92,22 +109,35 @@ def _back(run: Run, step: Step) -> str:
     One that has users is not waited for: it may have lost replicas, and the other slot is worse.
     """
     serves = run.observe().route.target.has_users(step.slot)
-    return "" if serves or step.replicas else _ready(run, step)
+    return "" if serves or step.replicas else _ready(run, step, whole_s=run.file.settings.timeouts.verify)
+
+
+def _grows(run: Run, step: Step) -> str:
+    limit = step.limit or run.file.settings.timeouts.ready
+    return _ready(run, step, whole_s=limit if run.verb in BACK else math.inf)
 
 
 def _still_ready(run: Run, name: str) -> None:
-    """Nobody is sent to a slot that dipped since it was judged."""
-    _wait_ready(run, name, run.file.settings.timeouts.verify, "timeouts.verify", "is not running any more")
+    """Nobody is sent to a slot that dipped since it was judged; on the way back what is left of it does."""
+    whole_s = 0.0 if run.verb in BACK else math.inf
+    limit = run.file.settings.timeouts.verify
+    _wait_ready(run, name, _Wait(limit, "timeouts.verify", "is not running any more", whole_s))
 
 
-def _wait_ready(run: Run, name: str, limit: float, key: str, gone: str) -> str:
+def _wait_ready(run: Run, name: str, wait: _Wait) -> str:
     """Wait until the slot is ready; what keeps it from that is the reason of the refusal."""
     begun = run.platform.now()
     while not (slot := run.observe().slots[name]).ready:
         if not slot.running:
-            raise GateFailed(f"{name} {gone}; its log, {slot.log}, says why")
-        if run.platform.now() - begun > limit:
-            raise GateFailed(f"{name} did not get ready in {limit:g} s ({key}); its log: {slot.log}")
+            raise GateFailed(f"{name} {wait.gone}; its log, {slot.log}, says why")
+        waited = run.platform.now() - begun
+        if slot.serving and waited >= wait.whole_s:
+            words = f"{slot.serving} of {slot.wanted} replicas of {name} are ready after {waited:.1f} s"
+            if wait.whole_s:
+                run.event("note", f"{words}: the way back goes on without the others", f"its log: {slot.log}")
+            return words
+        if waited > wait.limit:
+            raise GateFailed(f"{name} did not get ready in {wait.limit:g} s ({wait.key}); its log: {slot.log}")
         run.platform.sleep(POLL_S)
     return f"ready after {run.platform.now() - begun:.1f} s"
 
@@ -155,7 +185,12 @@ def _verify(run: Run, step: Step) -> str:
     probes, first = probed(run, step)
     if target.has_users(step.slot) and run.verb not in BACK:
         _still_ready(run, step.slot)
-    slot = (_speaking(run, step) if target.has_users(step.slot) else run.observe().slots)[step.slot]
+    slots = run.observe().slots
+    if target.has_users(step.slot) and (
+        slots[step.slot].says or run.verb not in BACK
+    ):  # one silent replica holds nobody
+        slots = _speaking(run, step)
+    slot = slots[step.slot]
     run.cut_overs.append(CutOver(target.weights, run.written, first))
     share = "its audience" if target.first == step.slot and not target.weights.of(step.slot) else None
     share = share or f"{target.weights.of(step.slot)} %"
@@ -218,7 +253,7 @@ CHECKS: dict[Kind, Callable[[Run, Step], str]] = {
     **dict.fromkeys(table.GATES, table.judge),
     Kind.PREFLIGHT: levels.preflight,
     Kind.DEPLOY: _ready,
-    Kind.SCALE: _ready,
+    Kind.SCALE: _grows,
     Kind.PARITY: _parity,
     Kind.SHIFT: _shifted,
     Kind.VERIFY: _verify,

@@ -42,6 +42,7 @@ class Behaviour:
     ready_s: float = 1.0  # seconds from start to ready; infinite: never
     crashes: bool = False
     lost: int = 0  # replicas that ended by themselves: the slot answers, and is not ready in full
+    deaf: bool = False  # one of its replicas does not hear of draining; the others do
     says: str = ""  # another version than its own
     mute: bool = False  # its version probe gets no answer
     schema: Range | None = ANY
@@ -177,6 +178,8 @@ class Twin:
         if slot not in self.slots:
             raise ReleaseError(f"{slot} does not run: nothing to drain")
         self.slots[slot].draining = on
+        if self._behaviour(slot).deaf:
+            raise ReleaseError(f"a replica of {slot} does not answer")
 
     def retire(self, slot: str, fence: int) -> None:
         self._refuse_users(slot)
@@ -280,6 +283,8 @@ class Twin:
             says=(does.says or release.version) if speaks else "",
             running=running,
             ready=self._answers(name) and not does.lost,
+            serving=slot.replicas - does.lost if self._answers(name) else 0,
+            wanted=slot.replicas,
             capacity=slot.replicas - does.lost if running else 0,
             schema=does.schema if speaks else None,
             spec=release,

@@ -166,6 +166,47 @@ def test_a_slot_that_lost_a_replica_does_not_keep_users_on_a_bad_release(
     assert twin.current.target == Target.all_on("blue")
 
 
+@pytest.mark.parametrize(
+    ("hurt", "said"),
+    [
+        (Behaviour(lost=1), "1 of 2 replicas of blue are ready after"),  # and no new one comes in its place
+        (Behaviour(deaf=True), "not all of blue takes requests again"),
+        (Behaviour(lost=1, deaf=True, mute=True), "1 of 2 replicas of blue are ready after"),
+    ],
+    ids=["a dead node", "one that hangs", "both"],
+)
+def test_one_warm_replica_that_is_gone_does_not_close_the_way_back(
+    twin: Twin, file: ReleaseFile, hurt: Behaviour, said: str
+) -> None:
+    """Users leave the bad release for what is left of the good one, and hear how many are missing."""
+    wide = changed(file, "artefact.replicas=2", "timeouts.ready=20s")
+    twin.slots["blue"].replicas = 2
+    engine.deploy(twin, wide, "1.1.0", Caller("ann@laptop"))
+    twin.behaviours["1.0.0"] = hurt
+    begun, told = twin.clock, list[str]()
+    engine.rollback(twin, wide, Caller("bob@desk", on_event=lambda at, kind, label, detail: told.append(label)))
+    assert twin.current.target == Target.all_on("blue")
+    assert [words for words in told if words.startswith(said)]
+    assert twin.clock - begun < 30
+
+
+def test_the_way_forward_needs_every_replica(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """Nothing is worse there than the release that lost one."""
+    twin.behaviours["1.1.0"] = Behaviour(lost=1)
+    with pytest.raises(Reverted, match="did not get ready"):
+        engine.deploy(twin, changed(file, "artefact.replicas=2"), "1.1.0", caller)
+    assert twin.current.target == Target.all_on("blue")
+
+
+def test_a_warm_slot_none_of_whose_replicas_is_ready_gets_nobody(twin: Twin, file: ReleaseFile) -> None:
+    """It runs, and would answer nobody."""
+    engine.deploy(twin, file, "1.1.0", Caller("ann@laptop"))
+    twin.behaviours["1.0.0"] = Behaviour(ready_s=float("inf"))
+    with pytest.raises(NeedsPerson, match="blue did not get ready"):
+        engine.rollback(twin, file, BOB)
+    assert twin.current.target == Target.all_on("green")
+
+
 def test_a_warm_slot_that_was_scaled_down_grows_before_it_gets_all_users(
     twin: Twin, file: ReleaseFile, caller: Caller
 ) -> None:

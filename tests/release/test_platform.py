@@ -160,7 +160,7 @@ def test_replicas_come_and_go(both: Platform, new: Release) -> None:
 
     def ready(replicas: int) -> bool:
         green = both.observe().slots["green"]
-        return green.ready and green.capacity == replicas
+        return green.ready and (green.capacity, green.serving, green.wanted) == (replicas, replicas, replicas)
 
     both.scale("green", 3, 9)
     until(both, lambda: ready(3))
@@ -176,7 +176,8 @@ def test_replicas_come_and_go(both: Platform, new: Release) -> None:
 
 def test_a_drained_slot_is_not_ready_until_it_takes_requests_again(both: Platform) -> None:
     both.drain("green", on=True, fence=9)
-    until(both, lambda: not both.observe().slots["green"].ready)
+    until(both, lambda: both.observe().slots["green"].serving == 0)
+    assert not both.observe().slots["green"].ready
     both.drain("green", on=False, fence=9)
     until(both, lambda: both.observe().slots["green"].ready)
 

@@ -25,7 +25,7 @@ from scripts.release.kubernetes.router import Router
 from scripts.release.kubernetes.routers import router_of
 from scripts.release.kubernetes.sending import Sender
 from scripts.release.kubernetes.settling import prepare, settle
-from scripts.release.kubernetes.slots import DRAINING, REPLICAS, Parts, slot_of, slot_values, started
+from scripts.release.kubernetes.slots import DRAINING, REPLICAS, Parts, is_ready, slot_of, slot_values, started
 from scripts.release.kubernetes.values import autoscaler
 from scripts.release.memory import remember
 from scripts.release.route import SLOTS, Route, Target
@@ -185,19 +185,29 @@ class Kubernetes:
         return slot_of(parts, self._pods.says(parts), flying, f"{trouble}; {where}" if trouble else where)
 
     def _undrained(self, parts: Parts) -> bool:
-        """Whether a slot takes requests again; one whose pods do not answer is started anew."""
+        """Whether a slot takes requests again; one of whose pods one does not answer is started anew."""
         with suppress(ReleaseError):
-            self._drain(parts, on=False)
-            return True
+            return not self._told(parts, on=False)
         return False
 
     def _drain(self, parts: Parts, *, on: bool) -> None:
+        """Nobody is sent to a pod that is not ready: on the way back it need not hear of it."""
+        ready = {pod["metadata"]["name"] for pod in parts.current if is_ready(pod)}
+        deaf = [f"pod {name}: {why}" for name, why in self._told(parts, on=on).items() if on or name in ready]
+        if deaf:
+            raise ReleaseError(f"{len(deaf)} of the pods of {parts.name} did not hear it: {'; '.join(deaf)}")
+
+    def _told(self, parts: Parts, *, on: bool) -> Mapping[str, str]:
+        """The pods that did not hear whether they drain, and why; a slot drains once one of them has."""
         running = [pod for pod in parts.current if started(pod)]
         if not running:
             raise ReleaseError(f"{parts.name} does not run: there is nothing to drain")
-        self._pods.drain(running, on=on)
+        deaf = self._pods.drain(running, on=on)
+        if len(deaf) == len(running):
+            raise ReleaseError(f"no pod of {parts.name} heard it: {next(iter(deaf.values()))}")
         if on != parts.draining:
             self._objects.change(parts.name, {"metadata": {"annotations": {DRAINING: "true" if on else None}}})
+        return deaf
 
     def _resize(self, parts: Parts, replicas: int) -> None:
         """So many pods; one that is autoscaled keeps what its autoscaler added."""

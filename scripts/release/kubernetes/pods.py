@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
@@ -30,25 +31,36 @@ class Pods:
         self._space = f"/api/v1/namespaces/{settings.namespace}"
 
     def says(self, parts: Parts) -> list[Says]:
-        """What each pod of the slot that runs answers."""
-        return [self._says(pod) for pod in parts.current if slots.started(pod)]
+        """What each pod of the slot that runs answers; where some are ready, only these: who hangs says nothing."""
+        running = [pod for pod in parts.current if slots.started(pod)]
+        return [self._says(pod) for pod in [pod for pod in running if slots.is_ready(pod)] or running]
 
-    def drain(self, pods: Sequence[Object], *, on: bool) -> None:
-        """Have kept connections closed with their next answer, or no more. Raises ReleaseError."""
+    def drain(self, pods: Sequence[Object], *, on: bool) -> dict[str, str]:
+        """Have kept connections closed with their next answer, or no more: all of them are asked, and at once.
+
+        Why not, by the name of each pod that did not do so. Raises ReleaseError where none can be asked.
+        """
         if not self._settings.drain or not all(slots.has_admin(pod) for pod in pods):
             if on:
                 raise ReleaseError(
                     "the application has no drain path on an admin port (kubernetes.drain, ports.admin), so clients "
                     "that keep their connections stay until they or the pods end them"
                 )
-            return
+            return {}
         # Ready meanwhile: the route keeps users away, and the way back need not wait for probes.
         body = msgspec.json.encode({"draining": on, "ready": True})
         headers = {TOKEN: self._token(), "content-type": "application/json"}
-        for pod in pods:
-            reply = self._api.proxy(self._at(pod, self._settings.drain), "POST", headers, body, PROBE_S)
-            if reply.status != 200:
-                raise ReleaseError(f"pod {pod['metadata']['name']} does not drain: {_words(reply)}")
+
+        def told(pod: Object) -> str:
+            try:
+                reply = self._api.proxy(self._at(pod, self._settings.drain), "POST", headers, body, PROBE_S)
+            except ReleaseError as exc:
+                return str(exc)
+            return "" if reply.status == 200 else _words(reply)
+
+        with ThreadPoolExecutor(min(len(pods), 16)) as pool:  # those that do not answer take their time all together
+            said = pool.map(told, pods)
+            return {pod["metadata"]["name"]: words for pod, words in zip(pods, said, strict=True) if words}
 
     def in_flight(self, pods: Sequence[Object]) -> int | None:
         """The requests that they have begun and not answered; None where one of them does not say."""

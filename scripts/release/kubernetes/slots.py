@@ -100,16 +100,18 @@ class Parts(msgspec.Struct, frozen=True):
     @property
     def ready(self) -> bool:
         """Whether the pods that are wanted get requests, and no pod of another release does."""
-        if self.deployment is None or self.draining or not self.wanted:
-            return False
+        return bool(self.wanted) and self.serving >= self.wanted
+
+    @property
+    def serving(self) -> int:
+        """Pods that get requests; none where one of another release does, or a change was not looked at yet."""
+        if self.deployment is None or self.draining:
+            return 0
         seen = int(self.deployment.get("status", {}).get("observedGeneration", 0))
-        here = self.receiving
-        fit = [pod for pod in self.current if is_ready(pod) and pod["metadata"]["name"] in here]
-        return (
-            seen >= int(_meta(self.deployment)["generation"])
-            and len(fit) >= self.wanted
-            and here <= {pod["metadata"]["name"] for pod in self.current}
-        )
+        here, names = self.receiving, {pod["metadata"]["name"]: pod for pod in self.current}
+        if seen < int(_meta(self.deployment)["generation"]) or not here <= names.keys():
+            return 0
+        return sum(is_ready(names[name]) for name in here)
 
     @property
     def receiving(self) -> set[str]:
@@ -149,6 +151,8 @@ def slot_of(parts: Parts, says: Sequence[Says], in_flight: int | None, log: str)
         says=" and ".join(versions) if all(versions) else "",
         running=parts.running,
         ready=parts.ready,
+        serving=parts.serving,
+        wanted=parts.wanted,
         capacity=sum(started(pod) for pod in parts.current),
         in_flight=in_flight,
         schema=next((each.schema for each in says if each.schema), None),
