@@ -185,10 +185,9 @@ def _verify(run: Run, step: Step) -> str:
     probes, first = probed(run, step)
     if target.has_users(step.slot) and run.verb not in BACK:
         _still_ready(run, step.slot)
-    slots = run.observe().slots
-    if target.has_users(step.slot) and (
-        slots[step.slot].says or run.verb not in BACK
-    ):  # one silent replica holds nobody
+    slots: Mapping[str, Slot] = run.observe().slots
+    silent = run.verb in BACK and not slots[step.slot].says  # one replica that hangs keeps nobody from going back
+    if target.has_users(step.slot) and not silent:
         slots = _speaking(run, step)
     slot = slots[step.slot]
     run.cut_overs.append(CutOver(target.weights, run.written, first))
