@@ -19,6 +19,7 @@ LIMIT_S = 900.0  # index builds of big tables are the slow part
 def expand(command: Sequence[str], directory: Path, env: Mapping[str, str]) -> str:
     """Run `command` in `directory` to its end and return its last line; {python} is this interpreter.
 
+    What it says on stderr, such as a warning behind its last line, counts only where it says nothing else.
     Raises ReleaseError when it cannot be run, fails, or takes too long: then all of its session is ended.
     """
     argv = [sys.executable if word == "{python}" else word for word in command]
@@ -33,20 +34,21 @@ def expand(command: Sequence[str], directory: Path, env: Mapping[str, str]) -> s
             start_new_session=True,  # ctrl-C waits for the end of a migration, and a time-out ends all of it
         ) as process:
             give_way(process.pid)  # its imports must not cost the live slot's users their answers
-            said = _said(process)
+            out, err = _said(process)
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise ReleaseError(f"schema.expand could not be run: {exc}; run it by hand, then deploy again") from exc
     if process.returncode:
-        ending = "\n".join(f"  {line}" for line in said[-5:])
+        ending = "\n".join(f"  {line}" for line in [*out, *err][-5:])
         raise ReleaseError(f"schema.expand ended with {process.returncode}; no slot was touched:\n{ending}\n")
-    return said[-1]
+    return (out or err or [""])[-1]
 
 
-def _said(process: subprocess.Popen[str]) -> list[str]:
+def _said(process: subprocess.Popen[str]) -> tuple[list[str], list[str]]:
+    """The lines of stdout and of stderr."""
     try:
         out, err = process.communicate(timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # a shell's migration would go on without it
         raise
-    return (out + err).strip().splitlines() or [""]
+    return out.strip().splitlines(), err.strip().splitlines()

@@ -11,6 +11,7 @@ import pytest
 from scripts.release import expand as expansion
 from scripts.release.errors import ReleaseError
 from scripts.release.expand import expand
+from scripts.release.levels import reached
 
 
 def test_a_migration_over_its_limit_is_ended_with_everything_it_began(
@@ -22,6 +23,17 @@ def test_a_migration_over_its_limit_is_ended_with_everything_it_began(
     with pytest.raises(ReleaseError, match=r"schema\.expand could not be run: .*timed out"):
         expand(["sh", "-c", f"sleep 600 & echo $! > {begun}; wait"], tmp_path, {})
     assert ended(int(begun.read_text()))
+
+
+def test_a_warning_behind_its_last_line_does_not_hide_the_level_it_stopped_at(tmp_path: Path) -> None:
+    """Otherwise a migration that stopped before schema.max would count as one that reached it."""
+    assert reached(expand(["sh", "-c", "echo schema level 2; echo be warned >&2"], tmp_path, {})) == 2
+    assert reached(expand(["sh", "-c", "echo schema level 2 >&2"], tmp_path, {})) == 2
+
+
+def test_a_migration_that_fails_says_why_on_either_stream(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match=r"ended with 3; no slot was touched:\n  half way\n  no room\n"):
+        expand(["sh", "-c", "echo half way; echo no room >&2; exit 3"], tmp_path, {})
 
 
 def ended(pid: int) -> bool:
