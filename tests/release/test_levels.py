@@ -10,6 +10,7 @@ from scripts.release.doctor import examine
 from scripts.release.engine import Caller
 from scripts.release.errors import Refused, ReleaseError
 from scripts.release.file import Probes, ReleaseFile, read_release_file
+from scripts.release.journal import Entry
 from scripts.release.local import Local
 from scripts.release.memory import remember
 from scripts.release.route import Target
@@ -77,6 +78,20 @@ def test_a_level_nobody_asked_for_is_remembered_and_judged_from_then_on(
         with pytest.raises(Refused, match="expanding to 5 would break it"):
             again(twin, file, caller)
     assert twin.calls == ["expand migrate"]
+
+
+@pytest.mark.parametrize("live", [Behaviour(), Behaviour(crashes=True)], ids=["beside a live slot", "alone"])
+def test_nothing_is_expanded_for_a_release_that_does_not_declare_the_level_the_database_has(
+    twin: Twin, file: ReleaseFile, caller: Caller, live: Behaviour
+) -> None:
+    """A contract step went further; the release says no levels itself, and nobody would have asked its file."""
+    twin.behaviours |= {"1.0.0": live, "1.1.0": Behaviour(schema=None)}
+    twin.journal.append(Entry(twin.clock, "", "c", twin.fence, "contract", "ann", "done", step="contract", level=4))
+    words = r"1\.1\.0 works with schema levels 1 to 3 by release\.yaml .*the database is at 4.*`schema\.max: 4`"
+    with pytest.raises(Refused, match=words):
+        engine.deploy(twin, file, "1.1.0", caller)
+    assert twin.calls == []
+    engine.deploy(twin, read_release_file(file.path, ("schema.max=4",)), "1.1.0", caller)
 
 
 def test_a_command_that_does_not_say_its_level_is_believed(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
