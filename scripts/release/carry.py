@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from scripts.release import looking
 from scripts.release.errors import Awaiting, Fenced, NeedsPerson, Refused, ReleaseError, Reverted, RouteMoved, Undecided
 from scripts.release.gates.verdict import GateFailed, GateOpen
 from scripts.release.levels import level_after
@@ -24,7 +25,7 @@ from scripts.release.wayback import plan_back
 
 def look(platform: Platform) -> Situation:
     """Where the service stands now; takes no lock."""
-    return situation(platform.observe(), remember(platform.journal.read()))
+    return looking.look(platform).now
 
 
 def look_within(run: Run) -> Situation:

@@ -11,10 +11,11 @@ from scripts.release.deadlines import due, watch_again, watched
 from scripts.release.errors import ReleaseError
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
-from scripts.release.memory import BACK, Memory, Role, remember
+from scripts.release.looking import look
+from scripts.release.memory import BACK, Memory, Role
 from scripts.release.platform import Platform
 from scripts.release.run import utc
-from scripts.release.situation import Phase, Situation, situation
+from scripts.release.situation import Phase, Situation
 from scripts.release.slots import Slot
 
 SLACK_S = 1800.0  # what a run may take over the limits of its steps: migrations have one of their own
@@ -44,11 +45,11 @@ def examine(platform: Platform, file: ReleaseFile) -> tuple[Drift, ...]:
     """Everything that is wrong with a platform; what cannot be read is a finding too."""
     told = (*_lost(file), *(Drift(platform.name, each.what, f"`{each.mend}`") for each in platform.diagnose()))
     try:
-        memory = remember(platform.journal.read())
+        platform.journal.read()
     except ReleaseError as exc:
         return (*told, Drift("journal", str(exc), "`primetrade release reap`, once that is mended"))
     try:
-        now, holder = situation(platform.observe(), memory), platform.holder()
+        now, holder, _ = look(platform)
     except ReleaseError as exc:
         return (*told, Drift(platform.name, str(exc), platform.revive))
     return (*told, *diagnose(Seen(now, file, platform.now(), holder, platform.revive)))

@@ -71,16 +71,10 @@ def status(watch: bool, **where: Any) -> None:
 
 
 def _look(platform: Platform) -> Callable[[], Status]:
-    from scripts.release.memory import remember  # noqa: PLC0415 - as above
-    from scripts.release.situation import situation  # noqa: PLC0415 - as above
+    from scripts.release.looking import look  # noqa: PLC0415 - as above
     from scripts.release.status import status as describe  # noqa: PLC0415 - as above
 
-    def look() -> Status:
-        entries = platform.journal.read()
-        now = situation(platform.observe(), remember(entries))
-        return describe(now, platform.holder(), entries[-1] if entries else None)
-
-    return look
+    return lambda: describe(*look(platform))
 
 
 @click.command()
