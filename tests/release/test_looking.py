@@ -39,7 +39,7 @@ STORIES = {
 }
 
 
-@pytest.fixture(params=STORIES.values(), ids=STORIES.keys())
+@pytest.fixture(params=list(STORIES.values()), ids=list(STORIES))
 def beside(
     request: pytest.FixtureRequest, twin: Twin, file: ReleaseFile, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> Twin:
