@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from scripts.release.errors import NeedsPerson
 from scripts.release.memory import Role, Watching
 from scripts.release.situation import Phase, Situation
 from scripts.release.step import Kind, Step
@@ -23,13 +24,14 @@ class Due(msgspec.Struct, frozen=True):
 
 
 def due(now: Situation, at: float) -> Due | None:
-    """The first thing that is overdue at `at` (Unix seconds). Nothing is, over a route edited by hand."""
+    """The first thing that is overdue at `at` (Unix seconds).
+
+    Nothing is over a route edited by hand, nor what cannot be carried out: it would keep every verb from its own work.
+    """
     if now.drift:
         return None
     memory = now.memory
-    waiting = memory.waiting
-    if waiting and at >= waiting.until and now.phase in (Phase.PREVIEW, Phase.SHIFTING):
-        why = f"nobody approved {waiting.version} for {waiting.name} in time"
+    if (why := unapproved(now, at)) and not closed(now):
         return Due("abort", why, plan_back(now, retire=True))
     kept = now.role in (Role.WARM, Role.REJECTED) and now.phase is Phase.IDLE and now.active.running
     idle = memory.open is None or memory.open.verb == "reap"
@@ -39,6 +41,23 @@ def due(now: Situation, at: float) -> Due | None:
         finish = Step(Kind.FINISH, now.active.name, f"{now.active.version} on {now.active.name} is live")
         return Due("reap", words, (Step(Kind.RETIRE, slot.name, words, seconds=1), finish))
     return None
+
+
+def unapproved(now: Situation, at: float) -> str:
+    """Whose approval did not come in time; "" where none is overdue at `at` (Unix seconds)."""
+    waiting = now.memory.waiting
+    if waiting is None or at < waiting.until or now.phase not in (Phase.PREVIEW, Phase.SHIFTING):
+        return ""
+    return f"nobody approved {waiting.version} for {waiting.name} in time"
+
+
+def closed(now: Situation) -> str:
+    """Why what nobody approved cannot be taken back, and what leads on; "" where it can."""
+    try:
+        plan_back(now, retire=True)
+    except NeedsPerson as exc:
+        return str(exc)
+    return ""
 
 
 def watched(now: Situation) -> Watching | None:

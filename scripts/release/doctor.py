@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from scripts.release.deadlines import due, watch_again, watched
+from scripts.release.deadlines import closed, due, unapproved, watch_again, watched
 from scripts.release.errors import ReleaseError
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
@@ -199,6 +199,8 @@ def _stranger(seen: Seen) -> Iterator[Drift]:
 def _overdue(seen: Seen) -> Iterator[Drift]:
     if found := due(seen.now, seen.at):
         yield Drift("deadline", found.why, "`primetrade release reap` carries it out")
+    elif not seen.now.drift and (why := unapproved(seen.now, seen.at)):
+        yield Drift("deadline", f"{why}, and it cannot be taken back", closed(seen.now))
 
 
 def _unwatched(seen: Seen) -> Iterator[Drift]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from scripts.release.deadlines import watch_again, watched
+from scripts.release.deadlines import closed, watch_again, watched
 from scripts.release.journal import Entry, Holder
 from scripts.release.memory import BACK, Open, Role, Run
 from scripts.release.situation import Phase, Situation
@@ -121,7 +121,8 @@ def next_command(now: Situation) -> str:
     if now.refused and now.phase in _NEXT:
         return "`primetrade release abort` takes it back: a gate refused it; `primetrade release promote` asks again"
     if now.memory.waiting:
-        return "`primetrade release approve` goes on with it, `primetrade release abort` takes it back"
+        back = "`primetrade release approve` goes on with it, `primetrade release abort` takes it back"
+        return closed(now) or back
     if now.memory.open and now.memory.open.verb in BACK and _possible(now, now.memory.open):
         return f"`primetrade release resume` ends the {now.memory.open.verb} that was begun"
     return _NEXT.get(now.phase) or _idle(now)
@@ -189,7 +190,10 @@ def _deadlines(now: Situation, *, at_work: bool) -> tuple[Deadline, ...]:
         found.append(Deadline(what, watching.until, then, overdue))
     if waiting := now.memory.waiting:
         what = f"approval of {waiting.version} for {waiting.name}"
-        found.append(Deadline(what, waiting.until, "it is taken back"))
+        if why := closed(now):
+            found.append(Deadline(what, waiting.until, "it is overdue", why))
+        else:
+            found.append(Deadline(what, waiting.until, "it is taken back"))
     if now.role in (Role.WARM, Role.REJECTED) and now.memory.warm_until is not None:
         found.append(Deadline(f"{now.beside.name} is {now.role}", now.memory.warm_until, "it is stopped"))
     return tuple(found)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from scripts.release import engine
+from scripts.release.doctor import examine
 from scripts.release.engine import Caller, Options
 from scripts.release.errors import Awaiting, Fenced, Locked, NeedsPerson, Refused, ReleaseError, Reverted
 from scripts.release.file import ReleaseFile, override_one
@@ -16,6 +17,7 @@ from scripts.release.journal import Entry, Holder
 from scripts.release.memory import Role
 from scripts.release.route import Target
 from scripts.release.slots import Range
+from scripts.release.status import status
 from scripts.release.twin import Behaviour, Twin
 
 BOB = Caller("bob@desk", "he asked me to")
@@ -172,6 +174,26 @@ def test_what_nobody_approved_in_time_is_taken_back_by_the_next_command(
         with pytest.raises(Refused):
             verb(twin, asks, BOB)
     assert (twin.current.target, set(twin.slots)) == (Target.all_on("blue"), {"blue"})
+
+
+def test_an_approval_that_is_overdue_over_a_dead_slot_is_said_and_closes_no_way(
+    twin: Twin, asks: ReleaseFile, caller: Caller
+) -> None:
+    """There is no slot to take the release back to: the verb that everything names must not fail on that too."""
+    with pytest.raises(Awaiting):
+        engine.deploy(twin, asks, "1.1.0", caller)
+    twin.clock += 3601
+    twin.behaviours["1.0.0"] = Behaviour(crashes=True)
+    leads_on = "`primetrade release shift --to 100` or `primetrade release rollback` gives all users to green"
+    found = status(engine.look(twin), None)
+    assert leads_on in found.next
+    assert leads_on in found.deadlines[-1].overdue
+    (drift,) = [each for each in examine(twin, asks) if each.where == "deadline"]
+    assert drift.what == "nobody approved 1.1.0 for 50 % in time, and it cannot be taken back"
+    assert leads_on in drift.mend
+    assert engine.reap(twin, asks, BOB).words.startswith("nothing to do: ")
+    engine.shift(twin, asks, 100, BOB)
+    assert twin.current.target == Target.all_on("green")
 
 
 def test_a_warm_slot_is_stopped_when_its_time_is_over(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
