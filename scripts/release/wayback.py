@@ -39,12 +39,14 @@ def plan_back(now: Situation, *, retire: bool, to_warm: bool = False, refused: s
     return (*steps, Step(Kind.FINISH, good.name, f"{good.version or 'nothing'} on {good.name} has all users"))
 
 
-def _ready(now: Situation, good: Slot, replicas: int) -> tuple[Step, ...]:
-    """The slot takes requests again; with as many replicas as serve now, where it has no users yet."""
-    words = f"{good.name} takes requests again"
+def _ready(now: Situation, good: Slot, serves: int) -> tuple[Step, ...]:
+    """The slot takes requests again; where it has no users yet in all its replicas, and in as many as serve now."""
+    words, replicas = f"{good.name} takes requests again", max(good.wanted, serves)
     if good.capacity >= replicas or now.observed.route.target.has_users(good.name):
         return (Step(Kind.UNDRAIN, good.name, words),)
     grows = f"{good.name} grows to {replicas} replicas, as many as serve now"
+    if replicas > serves:
+        grows = f"{good.name} has {good.capacity} of its {replicas} replicas: the others are started again"
     return (
         Step(Kind.UNDRAIN, good.name, words, replicas=replicas),
         Step(Kind.SCALE, good.name, grows, seconds=3, replicas=replicas),

@@ -183,6 +183,27 @@ def test_rollback_to_a_warm_slot_that_was_killed_starts_it_again_first(
     assert said[0] == "cold rollback"
 
 
+@pytest.mark.faults
+def test_rollback_between_slots_that_both_lost_a_replica_starts_the_one_it_needs(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """Otherwise it would wait for the dead one, which nobody starts, and leave the users where they are."""
+    file = msgspec.structs.replace(
+        processes_file, settings=override_one(processes_file.settings, "artefact.replicas=2")
+    )
+    local.scale("blue", 2, 9)
+    with keep_alive_load(local.state, pause_s=0.01):
+        engine.deploy(local, file, "1.1.0", CALLER)
+    for name in ("blue", "green"):
+        found = slots.read_slot(local.home, name)
+        assert found
+        os.kill(found.replicas[1].process.pid, signal.SIGKILL)
+    until(lambda: [slot.capacity for slot in local.observe().slots.values()] == [1, 1], "one of each is dead")
+    engine.rollback(local, file, CALLER)
+    seen = local.observe()
+    assert (seen.route.weights, seen.slots["blue"].capacity) == (Weights(100, 0), 2)
+
+
 def test_what_changes_the_home_waits_for_a_release(local: Local) -> None:
     with (
         local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())),
