@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -37,8 +39,10 @@ def observed(home: Path, state: State, probes: Probes, name: str) -> Slot:
         return Slot(name)
     live = living(found)
     hosts = {host.port: host for host in envoy.hosts(state, name)}
-    healthy = [each for each in live if each.port in hosts and hosts[each.port].healthy and ready(each, probes)]
-    says = [_says(each, probes) for each in healthy or live]  # who hangs says nothing
+    told = _told(live, probes)
+    says = [each for _, each in told]
+    here = {port for port, host in hosts.items() if host.healthy}
+    healthy = [each for each, (fit, _) in zip(live, told, strict=True) if fit and each.port in here]
     versions = sorted({each.version for each in says})
     release = release_of(found.spec)
     dead = [each for each in found.replicas if each not in live]
@@ -98,6 +102,21 @@ def ready(replica: slots.Replica, probes: Probes) -> bool:
     with suppress(ProbeError):
         return slots.probe(replica, probes.ready, PROBE_S)[0] == 200
     return False
+
+
+def _told(replicas: Sequence[slots.Replica], probes: Probes) -> list[tuple[bool, _Says]]:
+    """Of each whether it is ready, and what it says: those that hang take their time all together."""
+    with ThreadPoolExecutor(max(1, len(replicas))) as pool:
+        return list(pool.map(partial(_tells, probes=probes), replicas))
+
+
+def _tells(replica: slots.Replica, probes: Probes) -> tuple[bool, _Says]:
+    """One that does not answer is not asked twice."""
+    try:
+        fit = slots.probe(replica, probes.ready, PROBE_S)[0] == 200
+    except ProbeError:
+        return False, _Says()
+    return fit, _says(replica, probes)
 
 
 def _says(replica: slots.Replica, probes: Probes) -> _Says:

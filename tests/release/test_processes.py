@@ -204,6 +204,29 @@ def test_rollback_between_slots_that_both_lost_a_replica_starts_the_one_it_needs
     assert (seen.route.weights, seen.slots["blue"].capacity) == (Weights(100, 0), 2)
 
 
+@pytest.mark.faults
+def test_the_way_back_from_a_slot_that_hangs_is_as_fast_for_many_replicas_as_for_one(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """All of them are asked at once, and one that does not answer is asked once."""
+    settings = override_one(processes_file.settings, "artefact.replicas=4")
+    file = msgspec.structs.replace(processes_file, settings=settings)
+    local.scale("blue", 4, 9)
+    with keep_alive_load(local.state, pause_s=0.01):
+        engine.deploy(local, file, "1.1.0", CALLER)
+    found = slots.read_slot(local.home, "green")
+    assert found
+    try:
+        for replica in found.replicas:
+            os.kill(replica.process.pid, signal.SIGSTOP)
+        begun = time.time()
+        done = engine.rollback(local, file, CALLER)
+    finally:
+        for replica in found.replicas:
+            os.kill(replica.process.pid, signal.SIGCONT)
+    assert done.cut_overs[0].written - begun < 20
+
+
 def test_what_changes_the_home_waits_for_a_release(local: Local) -> None:
     with (
         local.lock(Holder("bob@desk", "r1", "deploy", "2026-01-01T00:00:00.000Z", os.getpid())),
