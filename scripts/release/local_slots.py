@@ -40,9 +40,8 @@ def observed(home: Path, state: State, probes: Probes, name: str) -> Slot:
     live = living(found)
     hosts = {host.port: host for host in envoy.hosts(state, name)}
     told = _told(live, probes)
-    says = [each for _, each in told]
-    here = {port for port, host in hosts.items() if host.healthy}
-    healthy = [each for each, (fit, _) in zip(live, told, strict=True) if fit and each.port in here]
+    healthy = [each for each in live if each.port in hosts and hosts[each.port].healthy and told[each.port][0]]
+    says = [told[each.port][1] for each in healthy or live]  # who hangs says nothing
     versions = sorted({each.version for each in says})
     release = release_of(found.spec)
     dead = [each for each in found.replicas if each not in live]
@@ -104,10 +103,11 @@ def ready(replica: slots.Replica, probes: Probes) -> bool:
     return False
 
 
-def _told(replicas: Sequence[slots.Replica], probes: Probes) -> list[tuple[bool, _Says]]:
-    """Of each whether it is ready, and what it says: those that hang take their time all together."""
+def _told(replicas: Sequence[slots.Replica], probes: Probes) -> dict[int, tuple[bool, _Says]]:
+    """By port, whether it is ready and what it says: those that hang take their time all together."""
     with ThreadPoolExecutor(max(1, len(replicas))) as pool:
-        return list(pool.map(partial(_tells, probes=probes), replicas))
+        told = pool.map(partial(_tells, probes=probes), replicas)
+        return {each.port: found for each, found in zip(replicas, told, strict=True)}
 
 
 def _tells(replica: slots.Replica, probes: Probes) -> tuple[bool, _Says]:

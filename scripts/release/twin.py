@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from scripts.release.errors import Fenced, Refused, ReleaseError, RouteMoved
 from scripts.release.journal import Entry, Holder, refuse_late
@@ -160,8 +160,6 @@ class Twin:
             raise ReleaseError(f"{slot} does not run: nothing to scale")
         self._change(f"scale {slot} to {replicas}", fence)
         self.slots[slot].replicas = replicas
-        if (does := self._behaviour(slot)).lost:  # they are started anew
-            self.behaviours[self.slots[slot].release.version] = replace(does, lost=0)
 
     def route(self, target: Target, expected: str, run: str, fence: int) -> str:
         self._refuse_old(fence)

@@ -207,19 +207,6 @@ def test_a_warm_slot_none_of_whose_replicas_is_ready_gets_nobody(twin: Twin, fil
     assert twin.current.target == Target.all_on("green")
 
 
-def test_a_warm_slot_that_lost_a_replica_gets_it_back_before_it_gets_the_users_of_one_that_lost_one_too(
-    twin: Twin, file: ReleaseFile, caller: Caller
-) -> None:
-    """Both have one left, and the warm one would never be ready in full by itself."""
-    engine.deploy(twin, file, "1.1.0", caller)
-    for slot in twin.slots.values():
-        slot.replicas = 2
-        twin.behaviours[slot.release.version] = Behaviour(lost=1)
-    engine.rollback(twin, file, BOB)
-    assert twin.current.target == Target.all_on("blue")
-    assert "scale blue to 2" in twin.calls
-
-
 def test_a_warm_slot_that_was_scaled_down_grows_before_it_gets_all_users(
     twin: Twin, file: ReleaseFile, caller: Caller
 ) -> None:
@@ -364,3 +351,17 @@ def test_where_no_way_leads_back_the_words_name_one_that_leads_on(
         engine.abort(twin, file, BOB)
     engine.shift(twin, file, 100, BOB)
     assert twin.current.weights == Weights(0, 100)
+
+
+def test_a_warm_slot_that_lost_a_replica_gets_it_back_before_it_gets_the_users_of_one_that_lost_one_too(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """Both have one left, and the warm one would never be ready in full by itself: scaling starts what is down."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    for slot in twin.slots.values():
+        slot.replicas = 2
+        twin.behaviours[slot.release.version] = Behaviour(lost=1)
+    twin.on_tick = lambda: twin.behaviours.update({"1.0.0": Behaviour()} if "scale blue to 2" in twin.calls else {})
+    engine.rollback(twin, file, BOB)
+    assert twin.current.target == Target.all_on("blue")
+    assert "scale blue to 2" in twin.calls
