@@ -80,7 +80,10 @@ def refuse(now: Situation, file: Migration) -> None:
 
 def _refusal(now: Situation, slot: Slot, role: Role | None, wanted: int) -> str:
     """Why this slot forbids it; "" when it does not. One that does not run, but would be started again, counts."""
-    if not slot.version or (slot.schema and slot.schema.min <= wanted <= slot.schema.max):
+    served = now.memory.active == slot.name and now.observed.route.target.has_users(slot.name)
+    if not (slot.version or slot.digest or slot.running or served):  # nothing is there
+        return ""
+    if slot.schema and slot.schema.min <= wanted <= slot.schema.max:
         return ""
     if slot.schema:
         range_ = f"works with schema levels {slot.schema.min} to {slot.schema.max}"
@@ -95,7 +98,7 @@ def _refusal(now: Situation, slot: Slot, role: Role | None, wanted: int) -> str:
     if role is Role.WARM and now.memory.warm_until:
         mend += f" (at {utc(now.memory.warm_until)})"
     name = "active" if slot is now.active else role or "idle"
-    return f"  {slot.name} ({name}) is {slot.version}, which {range_}: {mend}"
+    return f"  {slot.name} ({name}) is {slot.version or 'what nobody knows'}, which {range_}: {mend}"
 
 
 def _look(platform: Platform) -> Situation:

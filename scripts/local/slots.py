@@ -211,7 +211,7 @@ def known_slot(home: Path, name: str) -> Slot | None:
     return None
 
 
-def probe(replica: Replica, path: str, timeout_s: float) -> tuple[int, bytes]:
+def probe(replica: Replica | Endpoint, path: str, timeout_s: float) -> tuple[int, bytes]:
     """Status and body of a GET on a replica's admin port. Raises ProbeError when there is no answer."""
     return exchange(replica.admin_port, path, timeout_s)
 

@@ -11,7 +11,7 @@ import urllib3
 
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
-from scripts.local.errors import LocalError, ProbeError, SlotUnknownError
+from scripts.local.errors import LocalError, ProbeError
 from scripts.local.state import ROOT, State, read_state
 from scripts.release import fencing, local_slots, lock
 from scripts.release.analysis import measure
@@ -77,8 +77,9 @@ class Local:
 
     def observe(self) -> Observed:
         with _ours():
-            seen = {name: local_slots.observed(self.home, self.state, self.probes, name) for name in SLOTS}
-            return Observed(seen, self._route())
+            route, at = self._route(), (self.home, self.state, self.probes)
+            has = route.target.has_users
+            return Observed({name: local_slots.observed(*at, name, has_users=has(name)) for name in SLOTS}, route)
 
     def unlock(self) -> None:
         holder = self.holder()
@@ -121,6 +122,8 @@ class Local:
 
     def drain(self, slot: str, on: bool, fence: int) -> None:
         with self._act(fence):
+            if not on and slots.known_slot(self.home, slot) is None and envoy.healthy(self.state, slot):
+                return  # whatever it is, it takes requests
             found = slots.read_slot(self.home, slot)
             if found is None or not (running := local_slots.running(found)):
                 raise ReleaseError(f"{slot} does not run: there is nothing to drain")
@@ -241,8 +244,7 @@ class Local:
         if not target.has_users(name):
             return
         serving = envoy.healthy(self.state, name)
-        with suppress(SlotUnknownError):  # then whatever Envoy sends users to is taken to run
-            found = slots.read_slot(self.home, name)
-            serving &= {replica.port for replica in local_slots.living(found)} if found else set()
+        if found := slots.known_slot(self.home, name):  # otherwise whatever Envoy sends users to is taken to run
+            serving &= {replica.port for replica in local_slots.living(found)}
         if serving:
             raise Refused(f"{name} has users ({target}): move them away first (`primetrade release abort`)")

@@ -12,14 +12,16 @@ from pathlib import Path
 import msgspec
 
 from scripts.local import envoy, slots
+from scripts.local.envoy_config import Endpoint
 from scripts.local.errors import ProbeError, SlotUnknownError
-from scripts.local.processes import alive
+from scripts.local.processes import alive, marked_names
 from scripts.local.state import State
 from scripts.release.file import Probes
 from scripts.release.histogram import answers_within
 from scripts.release.slots import Range, Release, Slot
 
 PROBE_S = 2.0  # for a probe of an admin port
+UNKNOWN = "unknown"  # the digest of what no file names: equal to that of no release
 
 
 class _Says(msgspec.Struct):
@@ -29,36 +31,63 @@ class _Says(msgspec.Struct):
     schema: Range | None = None
 
 
-def observed(home: Path, state: State, probes: Probes, name: str) -> Slot:
+def observed(home: Path, state: State, probes: Probes, name: str, *, has_users: bool) -> Slot:
     """A slot as it is now. Raises ProbeError when Envoy does not answer."""
     try:
         found = slots.read_slot(home, name)
     except SlotUnknownError as exc:  # no reason to close the way to the other slot
-        return Slot(name, log=str(exc))
+        lost = Slot(name, digest=UNKNOWN, log=str(exc))
+        return _serving(home, state, probes, lost) if has_users else lost
     if found is None:
-        return Slot(name)
+        return _serving(home, state, probes, Slot(name)) if has_users else Slot(name)
     live = living(found)
     hosts = {host.port: host for host in envoy.hosts(state, name)}
     told = _told(live, probes)
     healthy = [each for each in live if each.port in hosts and hosts[each.port].healthy and told[each.port][0]]
     says = [told[each.port][1] for each in healthy or live]  # who hangs says nothing
-    versions = sorted({each.version for each in says})
     release = release_of(found.spec)
     dead = [each for each in found.replicas if each not in live]
     return Slot(
         name=name,
         version=release.version,
         digest=release.digest,
-        says=" and ".join(versions) if all(versions) else "",
+        says=_joined(says),
         running=bool(live),
         ready=len(healthy) == len(found.replicas),
         serving=len(healthy),
         wanted=len(found.replicas),
         capacity=len(live),
         in_flight=sum(host.in_flight for host in hosts.values()),
-        schema=next((each.schema for each in says if each.schema), None),
+        schema=_schema(says),
         spec=release,
         log=[*dead, *found.replicas][0].process.log,
+    )
+
+
+def _serving(home: Path, state: State, probes: Probes, lost: Slot) -> Slot:
+    """A slot with users of which no file says what it is: whatever runs in its name, as that says itself.
+
+    For one that does not run, `lost`. Raises ProbeError, and LocalError where Envoy's file of it is spoilt too.
+    """
+    if all(slots.slot_of(each) != lost.name for each in marked_names(home)):
+        return lost
+    told = envoy.read_endpoints(home, lost.name)
+    hosts = envoy.hosts(state, lost.name)
+    healthy = {each.port for each in told} & {host.port for host in hosts if host.healthy}
+    says = [_says(each, probes) for each in told]
+    return Slot(
+        name=lost.name,
+        version=_joined(says),
+        digest=UNKNOWN,
+        says=_joined(says),
+        running=True,
+        ready=len(healthy) == len(told),
+        serving=len(healthy),
+        wanted=len(told),
+        capacity=len(told),
+        in_flight=sum(host.in_flight for host in hosts),
+        schema=_schema(says),
+        log=lost.log or str(home / "log" / f"{slots.process_name(lost.name)}.log"),
     )
 
 
@@ -119,7 +148,17 @@ def _tells(replica: slots.Replica, probes: Probes) -> tuple[bool, _Says]:
     return fit, _says(replica, probes)
 
 
-def _says(replica: slots.Replica, probes: Probes) -> _Says:
+def _joined(says: Sequence[_Says]) -> str:
+    """The version they all say, or each of those they say; "" where one of them says none."""
+    versions = sorted({each.version for each in says})
+    return " and ".join(versions) if all(versions) else ""
+
+
+def _schema(says: Sequence[_Says]) -> Range | None:
+    return next((each.schema for each in says if each.schema), None)
+
+
+def _says(replica: slots.Replica | Endpoint, probes: Probes) -> _Says:
     with suppress(ProbeError, msgspec.DecodeError):
         status, body = slots.probe(replica, probes.version, PROBE_S)
         if status == 200:

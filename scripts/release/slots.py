@@ -38,7 +38,7 @@ class Slot(msgspec.Struct, frozen=True):
     """A slot as it is now."""
 
     name: str
-    version: str = ""  # what it was started as; "" when nothing runs here
+    version: str = ""  # what it was started as; "" when nothing runs here, or nobody knows what does
     digest: str = ""
     says: str = ""  # the version the process itself answers; "" while it answers nothing
     running: bool = False

@@ -21,7 +21,7 @@ from scripts.release.engine import Caller
 from scripts.release.errors import Locked, Refused
 from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.journal import FileJournal, Holder
-from scripts.release.slots import Range
+from scripts.release.slots import Range, Slot
 from scripts.release.twin import Behaviour, Twin
 
 OLD, NEW = Behaviour(schema=Range(1, 3)), Behaviour(schema=Range(3, 4))
@@ -109,6 +109,20 @@ def test_it_is_refused_while_a_slot_taken_back_still_runs_and_needs_it(
 def test_a_slot_whose_levels_nobody_knows_may_need_it(live: Twin, job: Job, silent: Behaviour, words: str) -> None:
     live.behaviours["1.0.0"] = silent
     assert words in refusal(live, job)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [Slot("blue", digest="unknown", running=True), Slot("blue", digest="unknown", log="not a slot's file"), None],
+    ids=["running and mute", "down, its file spoilt", "gone, with users"],
+)
+def test_a_slot_of_which_nobody_knows_what_it_is_may_need_it(
+    live: Twin, job: Job, lost: Slot | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = live.observe()
+    slots = {**seen.slots, "blue": lost or Slot("blue")}
+    monkeypatch.setattr(live, "observe", lambda: msgspec.structs.replace(seen, slots=slots))
+    assert "blue (active) is what nobody knows, which does" in refusal(live, job)
 
 
 def test_it_is_applied_under_the_release_lock_and_written_into_the_journal(

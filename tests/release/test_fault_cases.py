@@ -262,21 +262,62 @@ def test_a_slots_file_spoilt_by_hand_closes_no_way_back(local: Local, processes_
     assert local.diagnose() == []
 
 
-def test_a_slot_with_users_whose_file_is_spoilt_is_neither_replaced_nor_retired(
-    local: Local, processes_file: ReleaseFile
+def lose_slot(local: Local, name: str, content: bytes | None) -> None:
+    """Its file says that, or is gone; what runs goes on."""
+    path = local.home / "slots" / f"{name}.json"
+    if content is None:
+        path.unlink()
+    else:
+        replace_file(path, content)
+
+
+LOST: Final = pytest.mark.parametrize("content", [b"garbage", None], ids=["spoilt", "gone"])
+
+
+@LOST
+def test_a_slot_with_users_whose_file_is_lost_is_neither_replaced_nor_retired(
+    local: Local, processes_file: ReleaseFile, content: bytes | None
 ) -> None:
-    """And the next release goes beside it."""
+    """It says itself what it is, and the next release goes beside it, through all gates."""
     with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
-        replace_file(local.home / "slots" / "blue.json", b"garbage")
-        for act in (
-            lambda: local.retire("blue", 9),
-            lambda: local.deploy("blue", processes_file.release("1.1.0", {}), 1, 9),
-        ):
-            with pytest.raises(Refused, match="blue has users"):
-                act()
-        engine.deploy(local, processes_file, "1.1.0", CALLER)
+        lose_slot(local, "blue", content)
+        with pytest.raises(Refused, match="blue has users"):
+            local.retire("blue", 9)
+        with pytest.raises(Refused, match="blue has users"):
+            local.deploy("blue", processes_file.release("1.1.0", {}), 1, 9)
+        now = engine.look(local)
+        assert (now.phase, now.active.version, now.active.running) == (Phase.IDLE, "1.0.0", True)
+        done = engine.deploy(local, processes_file, "1.1.0", CALLER)
+    assert [verdict.split(":")[0] for verdict in done.verdicts] == ["smoke", "analysis", "hold", "bake"]
     assert failed(seen) == []
     assert engine.look(local).active.version == "1.1.0"
+
+
+@LOST
+def test_users_are_brought_back_to_a_slot_whose_file_was_lost_in_the_shift(
+    local: Local, processes_file: ReleaseFile, content: bytes | None
+) -> None:
+    with keep_alive_load(local.state, pause_s=PAUSE_S) as seen:
+        engine.deploy(local, processes_file, "1.1.0", CALLER, PREVIEW)
+        engine.shift(local, processes_file, 50, CALLER)
+        lose_slot(local, "blue", content)
+        engine.rollback(local, processes_file, CALLER)
+        now = engine.look(local)
+    assert failed(seen) == []
+    assert (now.observed.route.target, now.active.version) == (Target.all_on("blue"), "1.0.0")
+
+
+def test_a_release_under_way_whose_file_was_lost_passes_its_gates_anew(
+    local: Local, processes_file: ReleaseFile
+) -> None:
+    """Nobody knows whether it is what passed them."""
+    engine.deploy(local, processes_file, "1.1.0", CALLER, PREVIEW)
+    engine.shift(local, processes_file, 50, CALLER)
+    lose_slot(local, "green", b"garbage")
+    with pytest.raises(Refused, match="has not passed its analysis gate"):
+        engine.shift(local, processes_file, 100, CALLER)
+    engine.abort(local, processes_file, CALLER)
+    assert local.observe().route.target == Target.all_on("blue")
 
 
 def test_a_journal_that_was_deleted_costs_the_memory_and_no_request(local: Local, processes_file: ReleaseFile) -> None:
