@@ -46,7 +46,7 @@ def measure(
         )
         with launch(config) as run:
             recording = run.wait()
-    except (LoadError, ProfileError) as exc:
+    except (LoadError, ProfileError, OSError) as exc:  # a full disk
         raise ReleaseError(f"the analysis load could not be made: {exc}") from exc
     sample: dict[str, dict[str, Counts]] = defaultdict(dict)
     for cell in recording.cells:

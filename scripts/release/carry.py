@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -130,7 +131,7 @@ def _revert(run: Run, step: Step, why: str) -> None:
 def _state(run: Run) -> str:
     try:
         now = look(run.platform)
-    except ReleaseError as exc:
+    except Exception as exc:  # noqa: BLE001 - a second fault must not hide the first one
         return f"Where things stand cannot be seen: {exc}"
     return f"Now: {stands(now)}. {next_command(now)}"
 
@@ -168,10 +169,12 @@ def told(run: Run) -> Iterator[None]:
         run.signals.ignore()
         raise
     except RouteMoved as exc:
+        run.signals.ignore()  # a second ctrl-C must not hide what the first one left
         words = f"{exc}. This run stops and leaves it. {_state(run)}"
         _ended(run, "needs a person", words)
         raise NeedsPerson(words) from exc
     except ReleaseError as exc:
+        run.signals.ignore()
         outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(exc, kind)), "")
         if outcome or not run.begun:
             _ended(run, outcome, str(exc))
@@ -179,16 +182,21 @@ def told(run: Run) -> Iterator[None]:
         words = f"{exc}. {_state(run)}"
         _ended(run, "error", words)
         raise ReleaseError(words) from exc
+    except Exception as exc:
+        run.signals.ignore()
+        words = f"{run.verb} {run.version} met what it does not know, {type(exc).__name__}: {exc}. {_state(run)}"
+        _ended(run, "error", words)
+        run.event("note", "unexpected", "".join(traceback.format_exception(exc)))  # for who mends it
+        raise ReleaseError(words) from exc
 
 
 def _shown(run: Run) -> Target | None:
-    with suppress(ReleaseError):  # what cannot be seen is no reason to leave the run without an end
+    with suppress(Exception):  # what cannot be seen is no reason to leave the run without an end
         return run.platform.observe().route.target
     return None
 
 
 def _ended(run: Run, outcome: str, words: str) -> None:
-    run.signals.ignore()  # a second ctrl-C must not hide what the first one left
     if run.begun and outcome in _ENDS:
         run.tell(_ENDS[outcome], words, outcome=outcome)
     if run.begun:  # what was refused before it began changed nothing, and is no history

@@ -16,7 +16,7 @@ from scripts.release.comparison import Comparison
 from scripts.release.errors import Unusable
 from scripts.release.kubernetes.values import release_of
 from scripts.release.notify import Receiver
-from scripts.release.slots import Range, Release, Request
+from scripts.release.slots import Range, Release, Request, refuse_unsendable
 from slo import yamlfile
 from slo.objective import Kind, Targets
 from slo.reader import read_targets
@@ -148,6 +148,8 @@ class Whom(_Strict, frozen=True):
     def __post_init__(self) -> None:
         if not (self.headers or self.cookies):
             raise ValueError("headers: nobody is singled out; give a header or a cookie with its value")
+        refuse_unsendable(self.headers)
+        refuse_unsendable({"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())})
 
 
 class Shadow(_Strict, frozen=True):

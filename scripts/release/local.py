@@ -144,7 +144,7 @@ class Local:
                 found = pool.request(
                     request.method, address, body=request.body or None, headers=headers, timeout=ASK_S, redirect=False
                 )
-        except urllib3.exceptions.HTTPError as exc:
+        except (urllib3.exceptions.HTTPError, ValueError) as exc:  # what cannot be sent gets no answer either
             return Answer(0, "", str(exc))
         slot, kind = found.headers.get("x-slot", ""), found.headers.get("content-type", "")
         return Answer(found.status, slot, found.data.decode(errors="replace"), kind)

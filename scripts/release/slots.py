@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ import msgspec
 
 from scripts.release.route import Route
 from slo.compare import Counts
+
+_TOKEN = re.compile(r"[-\w.!#$%&'*+^`|~]+", re.ASCII)
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 class Release(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,6 +71,18 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expect: int = 200
     headers: dict[str, str] = {}
     body: str = ""
+
+    def __post_init__(self) -> None:
+        refuse_unsendable(self.headers)
+
+
+def refuse_unsendable(headers: Mapping[str, str]) -> None:
+    """Raises ValueError for a header that HTTP has no letters for (RFC 9110, sections 5.1 and 5.5)."""
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"headers: {name!r} is no name of a header; give letters, digits and dashes")
+        if not _VALUE.fullmatch(value):  # it may be a secret
+            raise ValueError(f"headers: {name} is not one line of Latin-1, and no other can be sent; percent-encode it")
 
 
 class Answer(msgspec.Struct, frozen=True):

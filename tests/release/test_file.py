@@ -95,6 +95,22 @@ def test_the_json_schema_is_what_the_structs_say() -> None:
         ("warm: 30m\n", "warm: 30m\napprovals: {before: [50], limit: 0s}\n", r"limit: nobody answers in no time"),
         ("warm: 30m\n", "warm: 30m\napprovals: {before: [7]}\n", r"approvals.before: 7 is no stage of steps"),
         ("warm: 30m\n", "warm: 30m\naudience: {share: 2}\n", r"nobody is singled out"),
+        ("warm: 30m\n", "warm: 30m\naudience: {share: 2, cookies: {b: é€}}\n", r"cookie is not one line of Latin-1"),
+        (
+            "{path: /health},",
+            "{path: /health, headers: {X-A: €}},",
+            r"smoke\[0\].headers: X-A is not one line of Latin-1",
+        ),
+        (
+            "{path: /health},",
+            "{path: /health, headers: {X A: b}},",
+            r"smoke\[0\].headers: 'X A' is no name of a header",
+        ),
+        (
+            "checks: [{",
+            'checks: [{headers: {a: "b\\n"}, ',
+            r"release.yaml:13: bake.checks\[0\].headers: a is not one line",
+        ),
         ("steps: [5,", "steps: [audience, 5,", r"release.yaml:7: steps: .*needs the key audience"),
         ("steps: [5,", "steps: [5, shadow,", r"release.yaml:7: steps: shadow comes first"),
     ],
