@@ -25,7 +25,10 @@ POLL_S = 0.1
 
 
 class _Wait(NamedTuple):
-    """How long a slot is waited for; `whole_s`: seconds after which any of its replicas will do."""
+    """How long a slot is waited for.
+
+    `whole_s`: seconds after which any of its replicas will do; at once, where it has as many as the other slot.
+    """
 
     limit: float
     key: str = "timeouts.ready"
@@ -127,11 +130,12 @@ def _still_ready(run: Run, name: str) -> None:
 def _wait_ready(run: Run, name: str, wait: _Wait) -> str:
     """Wait until the slot is ready; what keeps it from that is the reason of the refusal."""
     begun = run.platform.now()
-    while not (slot := run.observe().slots[name]).ready:
+    while not (slot := (slots := run.observe().slots)[name]).ready:
         if not slot.running:
             raise GateFailed(f"{name} {wait.gone}; its log, {slot.log}, says why")
         waited = run.platform.now() - begun
-        if slot.serving and waited >= wait.whole_s:
+        as_many = slot.serving >= slots[other(name)].serving and math.isfinite(wait.whole_s)
+        if slot.serving and (as_many or waited >= wait.whole_s):
             words = f"{slot.serving} of {slot.wanted} replicas of {name} are ready after {waited:.1f} s"
             if wait.whole_s:
                 run.event("note", f"{words}: the way back goes on without the others", f"its log: {slot.log}")

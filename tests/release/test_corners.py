@@ -365,3 +365,17 @@ def test_a_warm_slot_that_lost_a_replica_gets_it_back_before_it_gets_the_users_o
     engine.rollback(twin, file, BOB)
     assert twin.current.target == Target.all_on("blue")
     assert "scale blue to 2" in twin.calls
+
+
+def test_the_way_back_waits_for_no_start_where_as_many_are_ready_as_the_bad_slot_has(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """What was lost may never come again; nobody is better off meanwhile."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    for slot in twin.slots.values():
+        slot.replicas = 2
+        twin.behaviours[slot.release.version] = Behaviour(lost=1)
+    begun = twin.clock
+    engine.rollback(twin, file, BOB)
+    assert twin.current.target == Target.all_on("blue")
+    assert twin.clock - begun < file.settings.timeouts.verify
