@@ -10,7 +10,20 @@ import pytest
 from scripts.release.kubernetes import httproute
 from scripts.release.kubernetes.service import Form
 from scripts.release.route import Audience, Target, Weights
-from tests.helm.render import CASES, GOLDEN, Object, case_values, golden, golden_text, only, refusal, render
+from tests.helm.render import (
+    CASES,
+    GOLDEN,
+    HELM,
+    Object,
+    case_values,
+    golden,
+    golden_text,
+    laid,
+    only,
+    read,
+    refusal,
+    render,
+)
 from tests.release.kubernetes.routes import frame, patched
 
 SLOT: Object = {"version": "1.0.0", "image": {"repository": "local/shop", "tag": "1.0.0"}}
@@ -158,6 +171,51 @@ def test_what_the_owner_of_the_tables_knows_only_the_migration_gets() -> None:
         for pod in (job["spec"]["template"]["spec"], deployment["spec"]["template"]["spec"])
     ]
     assert [["app", "owner"], ["app"]] == got
+
+
+@pytest.mark.parametrize("account", [{}, {"name": "shop"}, {"create": False}])
+def test_no_object_is_made_by_two_releases(account: Object) -> None:
+    """Helm refuses one that another release has made: both slots and the migration stand beside each other."""
+    every: list[Object] = [
+        {"slot": "blue"},
+        {"slot": "green"},
+        {"render": "migration", "migration": {"releaseId": "r1", "command": ["migrate"]}},
+    ]
+    made = [
+        (each["kind"], each["metadata"]["name"])
+        for values in every
+        for each in slot(**values, serviceAccount=account)
+        if each["kind"] != "Pod"  # of `helm test`, which makes it anew
+    ]
+    assert len(made) == len({*made})
+
+
+def test_a_named_service_account_is_used_and_not_made() -> None:
+    """Somebody else made it."""
+    found = slot(serviceAccount={"name": "shop"})
+
+    assert "ServiceAccount" not in {each["kind"] for each in found}
+    assert only(found, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "shop"
+
+
+@pytest.mark.parametrize(
+    "over", [{}, read(HELM / "task-api.yaml"), laid(read(HELM / "task-api.yaml"), read(HELM / "eks-slot.yaml"))]
+)
+def test_gates_see_figures_several_times_in_their_shortest_look(over: Object) -> None:
+    """A hold of release.yaml that saw one scrape would judge nothing."""
+    monitor = only(slot(**laid(over, {"serviceMonitor": {"enabled": True}})), "ServiceMonitor")
+    interval = float(monitor["spec"]["endpoints"][0]["interval"].removesuffix("s"))
+    hold = float(read(HELM.parent / "release.yaml")["hold"]["duration"].removesuffix("s"))
+
+    assert interval * 4 <= hold
+
+
+def test_whoever_guards_the_admin_port_lets_the_api_server_in() -> None:
+    """The engine asks and drains pods through it; the example that is locked down shows how."""
+    policy = only(render("slot", case_values(HELM / "slot/ci/locked-down-values.yaml")), "NetworkPolicy")
+    (admin,) = [rule for rule in policy["spec"]["ingress"] if rule["ports"][0]["port"] == "admin"]
+
+    assert any("ipBlock" in peer for peer in admin["from"])
 
 
 def test_pods_wait_before_they_end() -> None:

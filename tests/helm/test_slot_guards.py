@@ -28,6 +28,7 @@ REFUSED: list[tuple[Object, str, str]] = [
     ({"probes": {"readiness": {"enabled": False}}}, "", "probes.readiness is off"),
     ({"serviceMonitor": {"enabled": True, "port": "admin"}}, "", "serviceMonitor.port is admin and ports.admin is 0"),
     ({"shutdown": {"graceSeconds": 23}}, "", "shutdown.graceSeconds is 23: requests would be cut"),
+    ({"minReadySeconds": 300}, "", "minReadySeconds 300 is not less than progressDeadlineSeconds 300"),
     ({"replicas": 2, "autoscaling": {"driver": "hpa"}}, "", "replicas is set and autoscaling.driver is hpa"),
     ({"autoscaling": {"driver": "hpa", "minReplicas": 11}}, "", "autoscaling.minReplicas 11 is more than maxReplicas"),
     ({"autoscaling": {"driver": "hpa", "cpuPercent": 0}}, "", "autoscaling.driver is hpa and nothing is measured"),

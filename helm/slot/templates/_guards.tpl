@@ -23,6 +23,7 @@
 {{- if not $v.probes.readiness.enabled }}{{ fail "probes.readiness is off: a slot that is not ready would get users" }}{{ end }}
 {{- if and $v.serviceMonitor.enabled (eq $v.serviceMonitor.port "admin") (not $v.ports.admin) }}{{ fail "serviceMonitor.port is admin and ports.admin is 0: scrape traffic, or name the port" }}{{ end }}
 {{- if le (int $v.shutdown.graceSeconds) (add (int $v.shutdown.sleepSeconds) (int $v.shutdown.longestRequestSeconds) | int) }}{{ fail (printf "shutdown.graceSeconds is %d: requests would be cut; make it more than sleepSeconds + longestRequestSeconds, %d" (int $v.shutdown.graceSeconds) (add (int $v.shutdown.sleepSeconds) (int $v.shutdown.longestRequestSeconds))) }}{{ end }}
+{{- if ge (int $v.minReadySeconds) (int $v.progressDeadlineSeconds) }}{{ fail (printf "minReadySeconds %d is not less than progressDeadlineSeconds %d: no pod could count in time" (int $v.minReadySeconds) (int $v.progressDeadlineSeconds)) }}{{ end }}
 {{- include "slot.guards.scale" . }}
 {{- if and (not (kindIs "invalid" $v.pdb.minAvailable)) (not (kindIs "invalid" $v.pdb.maxUnavailable)) }}{{ fail "pdb.minAvailable and pdb.maxUnavailable are both set: Kubernetes takes one; set the other to null" }}{{ end }}
 {{- if and (kindIs "invalid" $v.pdb.minAvailable) (kindIs "invalid" $v.pdb.maxUnavailable) }}{{ fail "pdb.minAvailable and pdb.maxUnavailable are both null: every pod could be evicted at once; set one" }}{{ end }}
