@@ -28,6 +28,8 @@ REFUSED: list[tuple[Object, str, str]] = [
     (ALB, "s" * 39, "is longer than 38 characters"),
     (laid(ALB, {"alb": {"deregistrationDelaySeconds": 30}}), "", "is not less than alb.slotGraceSeconds 30"),
     (laid(ALB, {"alb": {"annotations": {"alb.ingress.kubernetes.io/actions.shop": "{}"}}}), "", "is the route"),
+    (laid(ALB, {"alb": {"hostnames": {"a": False}}}), "", "alb.hostnames turns every name off"),
+    (laid(GATEWAY, {"gateway": {"hostnames": {"a": False}}}), "", "gateway.hostnames turns every name off"),
     ({"service": {"annotations": {f"{NLB}nlb-target-type": "ip"}}}, "", POD_IPS),
     ({"service": {"annotations": {f"{NLB}type": "nlb-ip"}}}, "", POD_IPS),
     ({"service": {"annotations": {"cloud.google.com/neg": '{"exposed_ports": {"80": {}}}'}}}, "", POD_IPS),
@@ -110,6 +112,25 @@ def test_another_driver_does_not_take_the_users_route_away() -> None:
     """Helm would delete the old routing object in the same upgrade."""
     assert OTHER_DRIVER in refused_by(ALB, [SERVICE])
     assert rendered("router", {**ALB, "allowDriverChange": True}, [SERVICE])
+
+
+def named_shop(kind: str, notes: dict[str, str]) -> Object:
+    """An Ingress or HTTPRoute of the application's name."""
+    return {"kind": kind, "metadata": {"name": "shop", "annotations": notes}, "spec": {}}
+
+
+@pytest.mark.parametrize(("kind", "driver"), [("HTTPRoute", "gateway"), ("Ingress", "alb")])
+@pytest.mark.parametrize("notes", [{"primetrade/port": "80"}, {"primetrade/run": "1a2b3c4d"}, OWNED["annotations"]])
+def test_a_route_is_ours_by_what_stands_on_it(kind: str, driver: str, notes: dict[str, str]) -> None:
+    """This chart's, the release engine's, or by Helm's own mark."""
+    assert f"the users come by the driver {driver}" in refused_by({}, [named_shop(kind, notes)])
+
+
+@pytest.mark.parametrize("kind", ["HTTPRoute", "Ingress"])
+@pytest.mark.parametrize("notes", [{}, {"meta.helm.sh/release-name": "front"}])
+def test_a_route_of_somebody_else_may_have_the_same_name(kind: str, notes: dict[str, str]) -> None:
+    """An nginx Ingress before the active Service is common, and Helm does not take it away."""
+    assert rendered("router", {}, [named_shop(kind, notes)])
 
 
 def test_the_same_driver_is_no_other() -> None:

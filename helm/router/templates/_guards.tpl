@@ -13,14 +13,21 @@
 {{- end }}
 {{- end }}
 
+{{- define "router.guards.names" -}}
+{{- $names := index . 1 }}
+{{- if and $names (not (include "router.hosts" $names | fromJsonArray)) }}{{ fail (printf "%s.hostnames turns every name off, and none is every name: turn one on, or leave hostnames empty if every name is meant" (index . 0)) }}{{ end }}
+{{- end }}
+
 {{- define "router.guards.gateway" -}}
 {{- if not .Values.gateway.parents }}{{ fail "driver gateway needs gateway.parents: name the Gateway" }}{{ end }}
+{{- include "router.guards.names" (list "gateway" .Values.gateway.hostnames) }}
 {{- end }}
 
 {{- define "router.guards.alb" -}}
 {{- $alb := .Values.alb }}
 {{- if gt (len .Release.Name) 38 }}{{ fail (printf "release %s is longer than 38 characters: the annotations of the driver alb have its name in theirs, which end at 63" .Release.Name) }}{{ end }}
 {{- if ge (int $alb.deregistrationDelaySeconds) (int $alb.slotGraceSeconds) }}{{ fail (printf "alb.deregistrationDelaySeconds %d is not less than alb.slotGraceSeconds %d: pods would be gone while the load balancer still sends" (int $alb.deregistrationDelaySeconds) (int $alb.slotGraceSeconds)) }}{{ end }}
+{{- include "router.guards.names" (list "alb" $alb.hostnames) }}
 {{- range $name, $text := $alb.annotations }}
 {{- if regexMatch "^alb\\.ingress\\.kubernetes\\.io/(actions|conditions)\\." $name }}{{ fail (printf "alb.annotations: %s is the route; the release engine writes it" $name) }}{{ end }}
 {{- end }}
