@@ -70,12 +70,17 @@ def preview_plan(platform: Platform, file: ReleaseFile, version: str, options: O
     return steps
 
 
-def promote(platform: Platform, file: ReleaseFile, caller: Caller, *, all_at_once: bool = False) -> Done:
-    """Take the release under way through the rest of its gates to all users. Raises as `deploy`."""
+def promote(
+    platform: Platform, file: ReleaseFile, caller: Caller, *, version: str = "", all_at_once: bool = False
+) -> Done:
+    """Take the release under way, if it is of `version`, through the rest of its gates to all users.
+
+    Raises as `deploy`.
+    """
     words = _words(file, all_at_once)
 
     def plan(now: Situation, fence: int) -> Plan:
-        return Plan(plan_promote(now, _terms(file, fence), words=words), "promote")
+        return Plan(plan_promote(now, _terms(file, fence), words=words, version=version), "promote")
 
     return carry(platform, file, caller, "promote", plan)
 

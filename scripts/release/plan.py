@@ -16,7 +16,7 @@ from scripts.release.file import Word
 from scripts.release.memory import Role
 from scripts.release.route import Target
 from scripts.release.situation import Phase, Situation
-from scripts.release.slots import Release
+from scripts.release.slots import Release, Slot
 from scripts.release.stages import AUDIENCE, SHADOW, Terms
 from scripts.release.step import Kind, Step
 
@@ -57,12 +57,17 @@ def plan_deploy(now: Situation, wanted: Wanted, terms: Terms) -> tuple[Step, ...
     return (*head, *gates, *stages.forward(way, wanted.words, replicas))
 
 
-def plan_promote(now: Situation, terms: Terms, *, words: Sequence[Word]) -> tuple[Step, ...]:
-    """The rest of the way of the release under way, with the gates it has not passed. Raises Refused."""
+def plan_promote(now: Situation, terms: Terms, *, words: Sequence[Word], version: str = "") -> tuple[Step, ...]:
+    """The rest of the way of the release under way, with the gates it has not passed.
+
+    Raises Refused, also where a `version` is given and another is under way.
+    """
     refuse_drift(now)
     if now.phase is Phase.BAKING:
+        _refuse_other(now.active, version)
         return stages.bake(stages.way(now, now.active.name, now.active.version, terms))
     _refuse_unless_under_way(now)
+    _refuse_other(now.beside, version)
     way = stages.way(now, now.beside.name, now.beside.version, terms)
     gate: tuple[Step, ...] = ()
     if now.memory.gated != now.beside.digest:
@@ -148,6 +153,15 @@ def _refuse_deploy(now: Situation, wanted: Wanted) -> None:
         raise Refused(
             "nothing runs yet: the first release has nobody to be compared with and cannot wait in preview; "
             f"`primetrade release deploy {release.version}` without `--until` makes it live"
+        )
+
+
+def _refuse_other(slot: Slot, version: str) -> None:
+    """What was approved is what is promoted: another release may have come in its place meanwhile."""
+    if version not in ("", slot.version):
+        raise Refused(
+            f"{slot.version} on {slot.name} is under way, not {version}: `primetrade release promote {slot.version}` "
+            "goes on with it, `primetrade release abort` takes it back"
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 from scripts.commands.release import command
 from scripts.exits import Exit, document
 from scripts.release.journal import Holder
+from scripts.release.route import Target
 from scripts.release.twin import Behaviour, Twin
 from tests.release.prompt import Prompt
 
@@ -75,6 +76,15 @@ def test_every_verb_speaks_json(prompt: Prompt, verb: str) -> None:
     before, words, keys = VERBS[verb]
     before(prompt)
     assert keys <= prompt.document(verb, *words).keys()
+
+
+def test_promote_is_refused_where_another_version_came_meanwhile(prompt: Prompt) -> None:
+    """Whoever approved 1.0.5 did not approve what waits now; with its own version it goes on."""
+    preview(prompt)
+    _, said = prompt.run("promote", "1.0.5", code=Exit.ERROR)
+    assert "1.1.0 on green is under way, not 1.0.5" in " ".join(said.split())
+    assert prompt.twin.current.target == Target.all_on("blue")
+    assert prompt.document("promote", "1.1.0")["words"] == "1.1.0 on green has all users; 1.0.0 on blue is warm"
 
 
 def test_the_history_is_a_list_and_no_verb_is_missing_here(prompt: Prompt) -> None:

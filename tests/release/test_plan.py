@@ -120,6 +120,16 @@ def test_promote_does_what_is_left(file: ReleaseFile) -> None:
             promote(now)
 
 
+@pytest.mark.parametrize("now", [PREVIEW, SHIFTING, BAKING])
+def test_promote_of_a_version_goes_on_with_no_other(file: ReleaseFile, now: Situation) -> None:
+    """An approval is of one version; what was deployed in its place meanwhile was approved by nobody."""
+    terms = Terms(file, needs(file), 2)
+
+    assert plan_promote(now, terms, words=(100,), version="1.1.0") == plan_promote(now, terms, words=(100,))
+    with pytest.raises(Refused, match=r"1\.1\.0 on green is under way, not 1\.0\.5: .*release promote 1\.1\.0"):
+        plan_promote(now, terms, words=(100,), version="1.0.5")
+
+
 def test_a_shift_by_hand_has_no_gate_and_needs_the_one_before(file: ReleaseFile) -> None:
     assert short(plan_shift(PREVIEW, 30, Terms(file, needs(file), 2))) == "shift30 verify30 finish"
     assert short(plan_shift(SHIFTING, 100, Terms(file, needs(file), 2))) == "shift100 verify100 drain warm finish"

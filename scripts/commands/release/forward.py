@@ -100,19 +100,22 @@ def approve(**where: Any) -> None:
 
 
 @click.command()
+@click.argument("version", default="")
 @all_at_once_option
 @author
 @place
-def promote(all_at_once: bool, **where: Any) -> None:
+def promote(version: str, all_at_once: bool, **where: Any) -> None:
     """Take the release under way through the rest of its gates to all users.
 
-    Example: primetrade release promote
+    With VERSION it is refused where another version is under way by now than the one that was approved.
+
+    Example: primetrade release promote 1.1.0
     """
     from scripts.release import engine  # noqa: PLC0415 - as above
 
     platform, file = connect_forward(where, "promote")
     with caller(where) as who:
-        done = engine.promote(platform, file, who, all_at_once=all_at_once)
+        done = engine.promote(platform, file, who, version=version, all_at_once=all_at_once)
     show(done, as_json=where["as_json"])
 
 
