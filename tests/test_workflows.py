@@ -12,10 +12,13 @@ import click
 import pytest
 import yaml
 
-from infra.bootstrap.access import ENVIRONMENT
+from infra.bootstrap.access import ENVIRONMENT, HOUR_S
+from infra.components.release import SESSION_S
 from infra.stackfile import stacks
 from scripts import tools
 from scripts.cli import primetrade
+from scripts.release.situation import Phase
+from scripts.release.status import Status
 
 ROOT = Path(__file__).parent.parent
 GITHUB = ROOT / ".github"
@@ -141,17 +144,88 @@ def check_verb(noun: str, verb: str, line: str) -> None:
     with click.Context(primetrade) as context:
         group = primetrade.get_command(context, noun)
     assert isinstance(group, click.Group), line
-    chosen = read(GITHUB / "workflows/operate.yml")["on"]["workflow_dispatch"]["inputs"]["verb"]["options"]
-    for name in chosen if verb == '"$VERB"' else [verb]:
+    for name in operated(line) if verb == '"$VERB"' else [verb]:
         known = {option for parameter in group.commands[name].params for option in parameter.opts}
         assert set(re.findall(r"(--[a-z-]+)", line)) <= known, line
+
+
+def operated(line: str) -> set[str]:
+    """The verbs that a step of operate.yml with this command is for."""
+    chosen = read(GITHUB / "workflows/operate.yml")["on"]["workflow_dispatch"]["inputs"]["verb"]["options"]
+    (condition,) = [step["if"] for step in steps(GITHUB / "workflows/operate.yml") if step.get("run") == line]
+    named = set(re.findall(r"inputs\.verb == '(\w+)'", condition))
+    return named or {*chosen} - set(re.findall(r"inputs\.verb != '(\w+)'", condition))
+
+
+def test_operating_says_who_and_why_where_something_changes() -> None:
+    """Every verb of the list is in one step; those that only look have nothing to write down."""
+    workflow = GITHUB / "workflows/operate.yml"
+    told = {line: operated(line) for line in commands(workflow) if '"$VERB"' in line}
+    assert [True, False] == ["--actor" not in line and "--reason" not in line for line in told]
+    assert [{"status", "doctor"}, {"abort", "rollback", "resume"}] == [*told.values()]
+    options = read(workflow)["on"]["workflow_dispatch"]["inputs"]["verb"]["options"]
+    assert sorted(options) == sorted(verb for verbs in told.values() for verb in verbs)
+
+
+def jobs_in_the_cluster() -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:
+    """Every job that asks the cluster: its name, itself, and what it gives the action that gets it there."""
+    for path in sorted(GITHUB.glob("workflows/*.yml")):
+        for name, job in read(path)["jobs"].items():
+            for step in job["steps"]:
+                if step.get("uses") == "./.github/actions/cluster":
+                    yield name, job, step["with"]
+
+
+def test_what_asks_the_cluster_runs_where_it_answers() -> None:
+    """Its API has no public address unless one is asked for; one variable says whose runners reach it."""
+    found = {name: job["runs-on"] for name, job, _ in jobs_in_the_cluster()}
+    deploys = read(GITHUB / "workflows/infrastructure.yml")["jobs"]
+    assert {"preview", "promote", "plan", "operate"} == set(found)
+    assert (
+        {job["runs-on"] for job in deploys.values()}
+        == {*found.values()}
+        == {"${{ vars.INFRA_RUNNER || 'ubuntu-24.04' }}"}
+    )
+
+
+def test_a_role_is_lent_for_as_long_as_its_job_may_take() -> None:
+    """A bake whose credentials ended would have no way back."""
+    usual = read(GITHUB / "actions/cluster/action.yml")["inputs"]["seconds"]["default"]
+    lent = {name: int(given.get("seconds", usual)) for name, _, given in jobs_in_the_cluster()}
+    assert [] == [name for name, job, _ in jobs_in_the_cluster() if int(job["timeout-minutes"]) * 60 > lent[name]]
+    assert max(lent.values()) <= SESSION_S
+    assert lent["plan"] <= HOUR_S  # by the bootstrap program's role
+
+
+def releases(job: str) -> list[tuple[str, str]]:
+    """The commands of a job of release.yml that change something, each with the condition of its step."""
+    found = read(GITHUB / "workflows/release.yml")["jobs"][job]["steps"]
+    return [(step.get("if", ""), step["run"]) for step in found if " release " in step.get("run", "")][1:]
+
+
+def test_the_first_release_goes_its_whole_way_once_it_is_approved() -> None:
+    """It cannot wait in preview: the engine refuses that where nothing runs."""
+    empty = "steps.now.outputs.phase {} 'empty'"
+    ((shown, preview),) = releases("preview")
+    (first, whole), (later, rest) = releases("promote")
+    assert [empty.format("!="), empty.format("=="), empty.format("!=")] == [shown, first, later]
+    assert ["--until preview" in line for line in (preview, whole, rest)] == [True, False, False]
+    asked = [step["run"] for step in steps(GITHUB / "workflows/release.yml") if step.get("id") == "now"]
+    assert [True, True] == ["release status" in line and "--json" in line for line in asked]
+    assert Phase.EMPTY == "empty"
+    assert "phase" in Status.__struct_fields__
+
+
+def test_what_is_promoted_is_what_was_approved() -> None:
+    """Somebody may have deployed another version by hand while this one waited."""
+    assert '.venv/bin/primetrade release promote "$VERSION" ' in releases("promote")[1][1]
 
 
 def test_a_release_waits_for_its_approval() -> None:
     """Built and judged, pushed, on preview, approved, promoted: in this order, one release at a time."""
     workflow = read(GITHUB / "workflows/release.yml")
     assert {"group": "release", "cancel-in-progress": "false"} == workflow["concurrency"]
-    assert [("push", "image"), ("preview", "push"), ("promote", "preview")] == [
+    assert [("push", "image"), ("preview", "push"), ("promote", ["push", "preview"])] == [
         (name, job["needs"]) for name, job in workflow["jobs"].items() if "needs" in job
     ]
     assert ("preview", "production") == tuple(workflow["jobs"][job]["environment"] for job in ("preview", "promote"))

@@ -1,4 +1,4 @@
-"""Roles that GitHub's workflows take by OIDC for an hour; there is no key to leak."""
+"""Roles that GitHub's workflows take by OIDC for the time of a job; there is no key to leak."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from infra.components.site import Component, Site
 
 ENVIRONMENTS: Final = ("preview", "production", "operate")  # of release.yml and operate.yml
 GROUP: Final = "primetrade:deployers"  # the addons program binds it to the deployer's Role of helm/router
+SESSION_S: Final = 7200  # as long as the longest job of release.yml may take: without its role a bake has no way back
 LOOKS: Final = ("LoadBalancers", "Listeners", "Rules", "TargetGroups", "TargetHealth", "Tags")
 
 
@@ -24,7 +25,7 @@ class Release(Component):
         super().__init__("Release", site)
         trust = taken_by(site.account, github, *(f"environment:{each}" for each in ENVIRONMENTS))
         own = may_release(site.arn("eks", f"cluster/{cluster.name}"))
-        role = granted(self, site.name("release", "role"), trust, own=own)
+        role = granted(self, site.name("release", "role"), trust, own=own, session_s=SESSION_S)
         self.role = role.arn
         name = site.name("access", "release")
         aws.eks.AccessEntry(

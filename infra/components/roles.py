@@ -24,10 +24,21 @@ class Granted(NamedTuple):
     rights: list[pulumi.Resource]
 
 
-def granted(of: Component, name: str, trust: str, *managed: str, own: Input[str] | None = None) -> Granted:
-    """A new role, within the account's boundary, with AWS's policies of these names and one of our own."""
+def granted(
+    of: Component, name: str, trust: str, *managed: str, own: Input[str] | None = None, session_s: int | None = None
+) -> Granted:
+    """A new role, within the account's boundary, with AWS's policies of these names and one of our own.
+
+    `session_s` is the longest that it is lent for, an hour if not said.
+    """
     bound = boundary_arn(of.site.account, of.site.platform.name)
-    role = aws.iam.Role(name, assume_role_policy=trust, permissions_boundary=bound, opts=of.child())
+    role = aws.iam.Role(
+        name,
+        assume_role_policy=trust,
+        permissions_boundary=bound,
+        max_session_duration=session_s,
+        opts=of.child(),
+    )
     rights: list[pulumi.Resource] = [
         aws.iam.RolePolicyAttachment(
             f"{name}-{each.rpartition('/')[2]}", role=role.name, policy_arn=f"{MANAGED}/{each}", opts=of.child()

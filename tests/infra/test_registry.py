@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from infra.components.github import HOST
 from infra.components.registry import lifecycle
-from infra.components.release import ENVIRONMENTS, GROUP
+from infra.components.release import ENVIRONMENTS, GROUP, SESSION_S
 from infra.plan.graph import Graph
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +74,11 @@ def test_releases_come_from_the_environments_of_the_workflows(committed: Callabl
     assert environments() == set(ENVIRONMENTS)
     found = subjects(committed("prod"), "primetrade-prod-release-role")
     assert {f"repo:primetrade/task-api:environment:{each}" for each in environments()} == set(found)
+
+
+def test_the_release_engine_keeps_its_role_for_a_whole_bake(committed: Callable[[str], Graph]) -> None:
+    """AWS lends none for longer than the role says, and says an hour by itself; the workflow asks for no more."""
+    assert committed("prod")["primetrade-prod-release-role"].inputs["maxSessionDuration"] == SESSION_S == 7200
 
 
 def test_the_release_engine_is_a_group_in_the_cluster_and_no_administrator(committed: Callable[[str], Graph]) -> None:
