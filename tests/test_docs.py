@@ -16,6 +16,7 @@ from helm_python import HelmError
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from infra.addons.charts import CHARTS
 from scripts.cli import primetrade
 from scripts.release.file import Settings
 from slo import yamlfile
@@ -148,6 +149,29 @@ def test_the_parts_of_release_yaml_of_a_page_are_taken(page: Path, tmp_path: Pat
     for found in sections(page):
         path.write_text(yaml.safe_dump(laid(read(ROOT / "release.yaml"), found)))
         assert yamlfile.load(path, Settings)
+
+
+@pytest.mark.parametrize("name", ["eks-alb.md", "first-deployment-aws.md"])
+def test_a_machine_outside_the_cluster_reaches_what_the_pages_of_aws_name(name: str) -> None:
+    """No page has a workflow forward a port of the cluster, and the deployer's Role would not let it."""
+    (cluster,) = [found["kubernetes"] for found in sections(HOW_TO / name)]
+    assert cluster["edge"].startswith("https://")
+    assert cluster["prometheus"].startswith("http://internal-")
+    chart = next(chart for chart in CHARTS if chart.name == "monitoring")
+    service = f"{chart.name}-{chart.chart}"[:26] + "-prometheus"  # as the chart cuts its names
+    assert f"service {service}" in (HOW_TO / name).read_text()
+
+
+def test_the_first_deployment_on_aws_gives_its_gates_a_way_to_a_slot() -> None:
+    """Without a key they would ask the slot's Service, which answers inside the cluster only."""
+    text = (HOW_TO / "first-deployment-aws.md").read_text()
+    first, later = re.findall(r"helm upgrade --install task-api helm/router (?:[^\\\n]|\\\n)+", text)
+    assert ["preview.json" in each for each in (first, later)] == [False, True]  # with a key: no load balancer at first
+    key = re.search(r"jq -R '(.+)' > preview\.json", text)
+    assert key
+    assert key[1] == "{preview: {key: .}}"
+    values = laid(read(ROOT / "helm/eks-router.yaml"), {"preview": {"key": "0" * 32}})
+    assert "actions.task-api-preview-green" in files("router", values, "task-api")["router/templates/ingress.yaml"]
 
 
 def test_values_that_a_chart_refuses_are_found(tmp_path: Path) -> None:

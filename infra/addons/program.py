@@ -79,6 +79,7 @@ def facts(platform: Platform, said: Said) -> Facts:
         auto=platform.cluster.mode == "auto",
         zones=platform.cluster.dns_zones,
         traces=platform.watch.trace_percent > 0,
+        runners=platform.cluster.private_from,
     )
 
 

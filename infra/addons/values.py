@@ -15,6 +15,7 @@ Values = dict[str, object]
 ON_SYSTEM: Final[Values] = {"tolerations": [SYSTEM]}
 METRICS_DAYS: Final = 15
 METRICS_DISK: Final = "50Gi"
+BALANCED: Final = "service.beta.kubernetes.io/aws-load-balancer"
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -27,6 +28,7 @@ class Facts(msgspec.Struct, frozen=True):
     auto: bool  # EKS makes the nodes
     zones: tuple[str, ...]
     traces: bool
+    runners: tuple[str, ...]  # private networks that reach the API, and Prometheus
 
 
 def balancer(facts: Facts) -> Values:
@@ -83,7 +85,10 @@ def keda(facts: Facts) -> Values:
 
 
 def monitoring(facts: Facts) -> Values:
-    """It finds every monitor and rule of every namespace. EKS shows no etcd, scheduler, controller manager."""
+    """It finds every monitor and rule of every namespace. EKS shows no etcd, scheduler, controller manager.
+
+    The release engine's gates ask it from outside the cluster, so it has a load balancer inside the VPC.
+    """
     every = {f"{kind}SelectorNilUsesHelmValues": False for kind in ("serviceMonitor", "podMonitor", "rule", "probe")}
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": METRICS_DISK}}}
     return {
@@ -93,9 +98,20 @@ def monitoring(facts: Facts) -> Values:
                 "retention": f"{METRICS_DAYS}d",
                 "nodeSelector": {"karpenter.sh/capacity-type": "on-demand"},
                 "storageSpec": {"volumeClaimTemplate": {"spec": claim}},
-            }
+            },
+            **({"service": inside(facts.runners)} if facts.runners else {}),
         },
         **{kind: {"enabled": False} for kind in ("kubeEtcd", "kubeScheduler", "kubeControllerManager", "kubeProxy")},
+    }
+
+
+def inside(networks: tuple[str, ...]) -> Values:
+    """A Service that only these reach. Its type asks for BALANCER: the webhook that does so otherwise is off."""
+    said = {"type": "external", "scheme": "internal", "nlb-target-type": "ip"}
+    return {
+        "type": "LoadBalancer",
+        "annotations": {f"{BALANCED}-{key}": value for key, value in said.items()},
+        "loadBalancerSourceRanges": [*networks],
     }
 
 

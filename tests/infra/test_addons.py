@@ -134,6 +134,18 @@ def test_charts_whose_pods_have_no_place_among_the_systems_wait_for_pools_and_di
         assert not on_pools or pools_and_disks <= set(release.depends_on)
 
 
+def test_whoever_releases_reaches_prometheus_and_nobody_else_outside_the_cluster(addons: Graph) -> None:
+    """The networks that reach the API, by a load balancer that has no public address; without any there is none."""
+    values: Any = addons["monitoring"].inputs["values"]
+    networks = read_stack(addons.stack).platform.cluster.private_from
+    service = values["prometheus"].get("service", {"type": "ClusterIP"})
+    if not networks:
+        assert service["type"] == "ClusterIP"
+        return
+    assert ("LoadBalancer", [*networks]) == (service["type"], service["loadBalancerSourceRanges"])
+    assert service["annotations"]["service.beta.kubernetes.io/aws-load-balancer-scheme"] == "internal"
+
+
 def test_a_release_has_time_for_a_node_to_come(addons: Graph) -> None:
     """Helm's own five minutes do not wait for a machine, a disk and images."""
     assert {TIMEOUT_S} == {each.inputs["timeout"] for each in addons.of("helm.sh/v3")}
