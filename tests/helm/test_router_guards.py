@@ -18,6 +18,7 @@ ALB: Object = {"driver": "alb"}
 DRIVERS: dict[str, Object] = {"service": {"driver": "service"}, "gateway": GATEWAY, "alb": ALB}
 KINDS = {"service": "Service", "gateway": "HTTPRoute", "alb": "Ingress"}
 NLB = "service.beta.kubernetes.io/aws-load-balancer-"
+KEY = "k" * 32
 POD_IPS = "service.annotations ask for a load balancer that sends to pod IPs"
 
 REFUSED: list[tuple[Object, str, str]] = [
@@ -33,6 +34,7 @@ REFUSED: list[tuple[Object, str, str]] = [
     ({"service": {"annotations": {f"{NLB}nlb-target-type": "ip"}}}, "", POD_IPS),
     ({"service": {"annotations": {f"{NLB}type": "nlb-ip"}}}, "", POD_IPS),
     ({"service": {"annotations": {"cloud.google.com/neg": '{"exposed_ports": {"80": {}}}'}}}, "", POD_IPS),
+    ({"alb": {"originKeys": [KEY]}}, "", "alb.originKeys: the driver service asks for no key"),
     (laid(ALB, {"tests": {"enabled": True}}), "", "tests.enabled: the driver alb has no active Service"),
     ({"tests": {"enabled": True}}, "", "tests.enabled needs tests.image"),
 ]
@@ -65,10 +67,11 @@ def refused_by(values: Object, present: list[Object]) -> str:
 
 
 def route(found: list[Object], kind: str) -> Object:
-    """What the routing object says of where users go."""
+    """What the routing object says of where users go; what they must bring is no such thing."""
     (shop,) = [each for each in found if each["kind"] == kind and each["metadata"]["name"] == "shop"]
     said = {key: shop["spec"][key] for key in ("selector", "rules") if key in shop["spec"] and kind != "Ingress"}
-    notes = {key: text for key, text in shop["metadata"].get("annotations", {}).items() if re.search(r"\.shop\b", key)}
+    said_of = re.compile(r"actions\.shop\b|conditions\.shop-")
+    notes = {key: text for key, text in shop["metadata"].get("annotations", {}).items() if said_of.search(key)}
     return said | {key: text for key, text in notes.items() if "-preview-" not in key}
 
 
@@ -106,6 +109,32 @@ def test_a_preview_asks_for_key_and_slot_whatever_the_method() -> None:
     assert {("0123456789abcdef", "green")} == {
         tuple(header["value"] for header in match["headers"]) for match in matches["preview-green"]
     }
+
+
+@pytest.mark.parametrize("keys", [["k" * 31], ["k" * 129], ["*" * 32], [KEY, KEY], [KEY, "l" * 32, "m" * 32], KEY])
+def test_a_key_that_could_be_guessed_or_not_be_asked_for_is_refused(keys: object) -> None:
+    """32 to 128 letters, digits, - and _; two at most, since a rule has room for five values with host and audience."""
+    with pytest.raises(helm_python.HelmError, match="originKeys"):
+        render("router", laid(ALB, {"alb": {"originKeys": keys}}))
+
+
+@pytest.mark.parametrize("path", ["/", "/*", "health", "/a?"])
+def test_the_keyless_path_is_one_path(path: str) -> None:
+    """A wildcard would let everybody in."""
+    with pytest.raises(helm_python.HelmError, match="keylessPath"):
+        render("router", laid(ALB, {"alb": {"keylessPath": path}}))
+
+
+def test_without_keys_there_is_no_keyless_path() -> None:
+    """With them it is ranked behind every other, by its type."""
+    paths = [
+        only(render("router", laid(ALB, {"alb": alb})), "Ingress")["spec"]["rules"][0]["http"]["paths"]
+        for alb in ({}, {"originKeys": [KEY], "keylessPath": "/well"})
+    ]
+    assert [["shop-audience", "shop"], ["shop-audience", "shop", "shop-health"]] == [
+        [each["backend"]["service"]["name"] for each in found] for found in paths
+    ]
+    assert ("/well", "ImplementationSpecific") == (paths[1][-1]["path"], paths[1][-1]["pathType"])
 
 
 def test_another_driver_does_not_take_the_users_route_away() -> None:

@@ -5,6 +5,7 @@
 {{- if hasSuffix . $.Release.Name }}{{ fail (printf "release %s ends like a slot's: call the router's release APP" $.Release.Name) }}{{ end }}
 {{- end }}
 {{- if and (eq $v.driver "service") $v.preview.key }}{{ fail "preview.key: the driver service asks for no headers; its preview is the Service APP-preview" }}{{ end }}
+{{- if and $v.alb.originKeys (ne $v.driver "alb") }}{{ fail (printf "alb.originKeys: the driver %s asks for no key, and lets everybody in who reaches it; take the driver alb" $v.driver) }}{{ end }}
 {{- if and $v.tests.enabled (ne $v.driver "service") }}{{ fail (printf "tests.enabled: the driver %s has no active Service to ask; turn it off" $v.driver) }}{{ end }}
 {{- if and $v.tests.enabled (not $v.tests.image) }}{{ fail "tests.enabled needs tests.image, by digest" }}{{ end }}
 {{- include (printf "router.guards.%s" $v.driver) . }}

@@ -83,7 +83,7 @@ class Alb:
         if seen != target:
             return f"{self._form.what} says {seen}"
         try:
-            return unmet(self._asked(), host_of(found), self._groups(), target)
+            return unmet(self._asked(), host_of(found), self._groups(), target, self._form.asked(found))
         except Later as exc:
             return str(exc)
 
@@ -114,6 +114,8 @@ class Alb:
         if settings.audience and len(settings.audience.headers) > 1:
             told.append("audience.headers: an ALB's rule asks for all its headers at once: name one")
         found = swap.read(self._api, self._form)
+        if self._form.asked(found).users and not self._place.edge:
+            told.append("kubernetes.edge: the load balancer asks for a key (alb.originKeys): name what sends it")
         if settings.sticky:
             told += filter(None, [cookie_refusal(swap.notes_of(found), "another", self._now())])
         return [*told, *self._unasked(host_of(found))]

@@ -11,6 +11,8 @@ import msgspec
 from scripts.release.errors import ReleaseError, Unusable
 
 WAITS = {"connect_timeout": 3, "read_timeout": 10, "retries": {"max_attempts": 1}}  # s; by itself boto3 waits minutes
+Headers = Mapping[str, tuple[str, ...]]  # lower-case name to the values, sorted, of which one must be sent
+SOURCE = ":source-ip"  # among a rule's headers: the addresses that it takes requests from
 BUSY = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
 
 
@@ -21,7 +23,7 @@ class Later(ReleaseError):  # noqa: N818 - it is an answer
 class Rule(msgspec.Struct, frozen=True):
     """A listener's rule that forwards to target groups."""
 
-    headers: Mapping[str, tuple[str, ...]]  # lower-case name to the values of which one must be sent
+    headers: Headers
     weights: Mapping[str, int]  # ARN of a target group to its weight
     sticky: bool = False
 
@@ -103,4 +105,6 @@ def rule_of(found: Mapping[str, Any]) -> Rule | None:
 def _headers(conditions: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for each in conditions:
         if header := each.get("HttpHeaderConfig"):
-            yield header["HttpHeaderName"].lower(), tuple(header["Values"])
+            yield header["HttpHeaderName"].lower(), tuple(sorted(header["Values"]))
+        elif source := each.get("SourceIpConfig"):
+            yield SOURCE, tuple(source["Values"])

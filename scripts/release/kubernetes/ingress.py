@@ -1,20 +1,21 @@
 """The route in the annotations of an Ingress, for the AWS Load Balancer Controller, and in ours; pure.
 
-The paths of the Ingress never change, and both target groups stand in every action: a switch registers nothing.
+The paths of the Ingress never change in a switch, and both target groups stand in every action: it registers nothing.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from scripts.release.errors import NeedsPerson, Refused, Unusable
 from scripts.release.kubernetes import swap
-from scripts.release.kubernetes.httproute import NOBODY, PORT
+from scripts.release.kubernetes.elb import SOURCE, Headers
+from scripts.release.kubernetes.httproute import PORT
 from scripts.release.kubernetes.router import Place, refuse
 from scripts.release.kubernetes.service import Form as ServiceForm
 from scripts.release.route import SLOTS, Audience, Target, Weights
@@ -22,12 +23,24 @@ from scripts.release.route import SLOTS, Audience, Target, Weights
 PREFIX = "alb.ingress.kubernetes.io/"
 STICKY, UNTIL = "primetrade/sticky", "primetrade/sticky-until"  # the cookie's name in our words; when the last one dies
 COOKIE_S = 600  # life of the load balancer's cookie; each answer renews it
+KEY = "x-origin-key"  # what users' requests must bring where the chart has alb.originKeys
+# Whom the audience's rule takes while there is none. Whoever sent a header for it would need no key that came later.
+NOWHERE = "192.0.2.1/32"  # an address of documents: RFC 5737
+NOBODY = {"field": "source-ip", "sourceIpConfig": {"values": [NOWHERE]}}
 REASONS = {"mirror": "an ALB copies no requests: take the step shadow out, or the router gateway"}
 COOKIES = "an ALB's rule finds no single cookie: name a header"
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,40}")
 VALUE = re.compile(r"(?=.{1,128}$)[!-~]+([\t ]?[!-~]+)*")
 
 Action = Mapping[str, Any]
+Condition = Mapping[str, Any]
+
+
+class Asked(NamedTuple):
+    """What the rule of the users asks of a request, and that of the audience."""
+
+    users: Headers
+    audience: Headers
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -52,14 +65,21 @@ class Form(msgspec.Struct, frozen=True):
             return None
         try:
             action, other = json.loads(notes[users]), json.loads(notes[whom])
-            audience = self._audience(json.loads(notes[f"{PREFIX}conditions.{self.app}-audience"]))
             weights, theirs = self._weights(action), self._weights(other)
         except (KeyError, TypeError, ValueError) as exc:
             raise self._edited(f"lacks a part of the route ({exc})") from exc
+        if not (conditions := self._conditions(notes, "-audience")):
+            raise self._edited("takes everybody for the audience")
+        audience = _audience(conditions)
         if (sole := theirs.sole if audience else "") is None:
             raise self._edited("sends the audience to both slots")
         enabled = action["forwardConfig"].get("targetGroupStickinessConfig", {}).get("enabled")
         return Target(weights, sole, audience, sticky=notes.get(STICKY) or "AWSALBTG" if enabled else "")
+
+    def asked(self, found: swap.Object) -> Asked:
+        """By the annotations: the users' is Helm's, and may be another since the audience's was written."""
+        notes = swap.notes_of(found)
+        return Asked(*(_headers(self._conditions(notes, whose)) for whose in ("", "-audience")))
 
     def ops(self, found: swap.Object, target: Target, services: swap.Services = swap.NONE) -> list[swap.Op]:
         refuse(target, REASONS)
@@ -75,12 +95,15 @@ class Form(msgspec.Struct, frozen=True):
         ports = {slot: str(swap.port_of(services.get(slot), int(port))) for slot in SLOTS}
         whom = Weights.with_share(target.first, 100) if target.first else target.weights
         ended = notes.get(STICKY) and not target.sticky
+        users = self._action(target.weights, ports, sticky=bool(target.sticky))
+        asked = [*self._conditions(notes, ""), *(_condition(*each) for each in target.audience.headers.items())]
         return swap.annotated(
             found,
             {
-                f"{PREFIX}actions.{self.app}": self._action(target.weights, ports, sticky=bool(target.sticky)),
+                f"{PREFIX}actions.{self.app}": users,
+                f"{PREFIX}actions.{self.app}-health": users,  # its path comes with the first key, and must not wait
                 f"{PREFIX}actions.{self.app}-audience": self._action(whom, ports),
-                f"{PREFIX}conditions.{self.app}-audience": _conditions(target.audience),
+                f"{PREFIX}conditions.{self.app}-audience": _text(asked if target.audience else [NOBODY]),
                 STICKY: target.sticky,
                 UNTIL: f"{self.now + COOKIE_S:.0f}" if ended else notes.get(UNTIL, ""),
             },
@@ -94,7 +117,7 @@ class Form(msgspec.Struct, frozen=True):
         forward: dict[str, object] = {"targetGroups": groups}
         if sticky:
             forward["targetGroupStickinessConfig"] = {"enabled": True, "durationSeconds": COOKIE_S}
-        return json.dumps({"type": "forward", "forwardConfig": forward}, separators=(",", ":"))
+        return _text({"type": "forward", "forwardConfig": forward})
 
     def _weights(self, action: Action) -> Weights:
         found = {each["serviceName"]: each["weight"] for each in action["forwardConfig"]["targetGroups"]}
@@ -105,11 +128,14 @@ class Form(msgspec.Struct, frozen=True):
         blue = 100 * found[f"{self.app}-blue"] // whole
         return Weights(blue, 100 - blue)
 
-    @staticmethod
-    def _audience(conditions: list[Mapping[str, Any]]) -> Audience:
-        headers = [each["httpHeaderConfig"] for each in conditions]
-        found = {each["httpHeaderName"]: each["values"][0] for each in headers}
-        return Audience({name: value for name, value in found.items() if (name, value) != NOBODY})
+    def _conditions(self, notes: Mapping[str, str], whose: str) -> Sequence[Condition]:
+        name = f"conditions.{self.app}{whose}"
+        try:
+            conditions: list[Condition] = json.loads(notes.get(PREFIX + name, "[]"))
+            _headers(conditions)
+        except (KeyError, TypeError, ValueError) as exc:
+            raise self._edited(f"has {name} that are none of ours ({exc})") from exc
+        return conditions
 
     def _edited(self, found: str) -> NeedsPerson:
         return NeedsPerson(
@@ -118,10 +144,24 @@ class Form(msgspec.Struct, frozen=True):
         )
 
 
-def _conditions(audience: Audience) -> str:
-    [(name, value)] = audience.headers.items() if audience else [NOBODY]
-    header = {"httpHeaderName": name, "values": [value]}
-    return json.dumps([{"field": "http-header", "httpHeaderConfig": header}], separators=(",", ":"))
+def _text(annotation: object) -> str:
+    return json.dumps(annotation, separators=(",", ":"))
+
+
+def _condition(name: str, value: str) -> Condition:
+    return {"field": "http-header", "httpHeaderConfig": {"httpHeaderName": name, "values": [value]}}
+
+
+def _audience(conditions: Sequence[Condition]) -> Audience:
+    headers = [each["httpHeaderConfig"] for each in conditions if each != NOBODY]
+    return Audience({each["httpHeaderName"]: each["values"][0] for each in headers if each["httpHeaderName"] != KEY})
+
+
+def _headers(conditions: Sequence[Condition]) -> Headers:
+    """As an ELB rule has them."""
+    headers = [each["httpHeaderConfig"] for each in conditions if each != NOBODY]
+    named = {each["httpHeaderName"].lower(): tuple(sorted(each["values"])) for each in headers}
+    return {**named, SOURCE: (NOWHERE,)} if NOBODY in conditions else named
 
 
 def _refuse_audience(audience: Audience) -> None:
@@ -136,8 +176,8 @@ def _refuse_audience(audience: Audience) -> None:
                 f"audience.headers.{name}: {value!r} is no header that an ALB can match: 40 and 128 characters, "
                 "no * and ?"
             )
-        if (name, value) == NOBODY:
-            raise Unusable(f"audience.headers.{name}: {value!r} stands for no audience; take another")
+        if name.lower() == KEY:
+            raise Unusable(f"audience.headers.{name}: it is the load balancer's own key; take another")
 
 
 def placeholder(place: Place, slot: str, found: swap.Object) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from scripts.release.kubernetes.elb import Elb, Rule
-from scripts.release.kubernetes.httproute import NOBODY
+from scripts.release.kubernetes.elb import Elb, Headers, Rule
+from scripts.release.kubernetes.ingress import Asked
 from scripts.release.route import SLOTS, Target, Weights
 
 COMING = (
@@ -26,7 +26,7 @@ class Group(msgspec.Struct, frozen=True):
     by_address: bool = True  # its targets are pods; else they are nodes
 
 
-def unmet(elb: Elb, host: str, groups: Sequence[Group], target: Target) -> str:
+def unmet(elb: Elb, host: str, groups: Sequence[Group], target: Target, asked: Asked) -> str:
     """What is not in force of a target, in words; "" once ELB says that all is and its pods are healthy."""
     if not host:
         return "the Ingress has no load balancer yet: its events say why"
@@ -34,10 +34,11 @@ def unmet(elb: Elb, host: str, groups: Sequence[Group], target: Target) -> str:
         return f"{' and '.join(missing)} has no target group yet: the events of the Ingress say why"
     slots = {each.arn: each.slot for each in groups}
     ours = [rule for rule in elb.rules(host) if rule.weights.keys() <= slots.keys()]
-    whom = next(iter(target.audience.headers.items()), NOBODY)
+    sticky = bool(target.sticky)
     return (
-        _unlike(_named(ours), slots, target.weights, "of the users", sticky=bool(target.sticky))
-        or _unlike(_named(ours, whom), slots, _audience(target), "of the audience")
+        _unlike(_asking(ours, asked.users), slots, target.weights, "of the users", sticky=sticky)
+        or _unlike(_asking(ours, {}), slots, target.weights, "of the health check", sticky=sticky)
+        or _unlike(_asking(ours, asked.audience), slots, _audience(target), "of the audience")
         or _unwell(elb, ours, slots, target)
     )
 
@@ -62,10 +63,9 @@ def _audience(target: Target) -> Weights:
     return Weights.with_share(target.first, 100) if target.first else target.weights
 
 
-def _named(rules: Sequence[Rule], header: tuple[str, str] | None = None) -> list[Rule]:
-    """The rules that ask for this header and no other."""
-    wanted = {header[0].lower(): (header[1],)} if header else {}
-    return [rule for rule in rules if rule.headers == wanted]
+def _asking(rules: Sequence[Rule], headers: Headers) -> list[Rule]:
+    """The rules that ask for exactly these headers; for none the users' own, or that of the health check beside it."""
+    return [rule for rule in rules if rule.headers == headers]
 
 
 def _unlike(

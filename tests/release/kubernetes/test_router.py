@@ -167,6 +167,8 @@ EDITS: list[tuple[str, str, object, str]] = [
     ("alb", ACTION, '{"type":"fixed-response"}', "lacks a part of the route"),
     ("alb", ACTION, '{"forwardConfig":{"targetGroups":[]}}', "no percents of both slots"),
     ("alb", f"{ACTION}-audience", "[]", "lacks a part of the route"),
+    ("alb", ACTION.replace("actions", "conditions") + "-audience", "[]", "takes everybody for the audience"),
+    ("alb", ACTION.replace("actions", "conditions") + "-audience", '[{"field":"path-pattern"}]', "are none of ours"),
 ]
 
 
@@ -176,6 +178,18 @@ def test_an_edit_that_says_no_route_needs_a_person(driver: str, part: str, value
     with pytest.raises(NeedsPerson, match="somebody edited it") as refused:
         FORMS[driver].target(edited(driver, part, value))
     assert words in str(refused.value)
+
+
+def test_what_users_must_bring_is_read_or_refused() -> None:
+    """It is the chart's word; the audience must bring it, too."""
+    form = ingress.Form("shop-space", "shop", now=1000.0)
+    keyed = frame("alb", alb={"originKeys": ["z" * 32, "a" * 32]})
+    users, audience = form.asked(written("alb", Target(Weights(100, 0), "green", BETA), keyed))
+
+    assert {"x-origin-key": ("a" * 32, "z" * 32)} == users
+    assert {**users, "x-beta": ("yes",)} == audience
+    with pytest.raises(NeedsPerson, match=r"has conditions\.shop that are none of ours"):
+        form.asked(edited("alb", ACTION.replace("actions", "conditions"), "{"))
 
 
 @pytest.mark.parametrize("driver", ["gateway", "alb"])
@@ -205,7 +219,7 @@ UNSAYABLE: list[tuple[str, Audience, str]] = [
     ("alb", Audience({"x-beta": "y" * 129}), "40 and 128 characters"),
     ("alb", Audience({"a": "1", "b": "1"}), "name one"),
     ("alb", Audience(cookies={"a": "1"}), "an ALB's rule finds no single cookie"),
-    ("alb", Audience({"x-route-audience": "nobody"}), "stands for no audience"),
+    ("alb", Audience({"X-Origin-Key": "mine"}), "the load balancer's own key"),
 ]
 
 

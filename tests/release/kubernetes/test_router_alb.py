@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,8 +16,8 @@ from scripts.release.file import Settings
 from scripts.release.kubernetes import settling
 from scripts.release.kubernetes.alb import CHANGE_S, FIRST_S, Alb
 from scripts.release.kubernetes.client import Api
-from scripts.release.kubernetes.elb import Boto, Later, Rule, rule_of
-from scripts.release.kubernetes.ingress import Form
+from scripts.release.kubernetes.elb import SOURCE, Boto, Later, Rule, rule_of
+from scripts.release.kubernetes.ingress import PREFIX, Form
 from scripts.release.route import Audience, Target, Weights
 from scripts.release.slots import Answer, Request
 from slo import yamlfile
@@ -31,6 +32,7 @@ QUARTER = Target(Weights(75, 25), sticky="slot-7")
 BETA = Target(Weights(100, 0), "green", Audience({"x-beta": "yes"}))
 TARGETS = [BLUE, GREEN, QUARTER, BETA]
 FAULTS = ["throttled", "failing", "mended", "pods"]
+OLD, NEW = "old-" * 8, "new-" * 8
 USUAL = 20  # moments in which the fake gets everything done
 
 
@@ -257,7 +259,7 @@ def test_no_user_meets_pods_that_are_not_known_yet(
     def pass_on(moments: int) -> None:
         for _ in range(moments):
             place.fake.tick()
-            assert "" not in {
+            assert {"blue", "green"} >= {
                 place.fake.serves(draw, **sent) for draw in (0, 50, 99) for sent in ({}, {"x_beta": "yes"})
             }
 
@@ -335,6 +337,113 @@ def test_a_slot_is_previewed_by_headers_where_the_chart_has_a_key(place: Place) 
     assert {"green"} == {place.fake.serves(draw, x_route_key=KEY, x_route_slot="green") for draw in range(100)}
 
 
+def upgrade(place: Place, *keys: str, **values: Any) -> None:
+    """Helm's upgrade to other keys: what no manifest says stays."""
+    live, new = place.server.objects[INGRESS], frame("alb", alb={"originKeys": keys, **values})
+    notes = {key: text for key, text in live["metadata"]["annotations"].items() if key != f"{PREFIX}conditions.shop"}
+    metadata = {**live["metadata"], "annotations": notes | new["metadata"]["annotations"]}
+    place.server.answer("PUT", INGRESS, "", {**live, "spec": new["spec"], "metadata": metadata})
+
+
+def test_who_brings_no_key_gets_nothing(place: Place) -> None:
+    """Neither a user nor one of the audience; the health check asks without."""
+    upgrade(place, OLD)
+    live(place, BETA)
+    serves = place.fake.serves
+    assert ["404", "404"] == [serves(0), serves(0, x_origin_key=NEW)]
+    assert ["404", "404"] == [serves(0, x_beta="yes"), serves(0, x_beta="yes", x_origin_key=NEW)]
+    assert "404" == serves(0, "/health/x")
+    assert "blue" == serves(0, "/health") == serves(0, x_origin_key=OLD) == serves(0, x_origin_key=OLD, x_beta="no")
+    assert "green" == serves(0, x_origin_key=OLD, x_beta="yes") == serves(0, "/health", x_origin_key=OLD, x_beta="yes")
+
+
+def test_a_preview_of_the_keyless_path_is_one_of_its_slot(place: Place) -> None:
+    """The smoke test asks the new slot for its health: the users' must not answer."""
+    place.server.objects[INGRESS] = frame("alb", preview={"key": KEY}, alb={"originKeys": [OLD]})
+    live(place)
+    _, headers = place.router.preview("green")
+    sent = {name.replace("-", "_"): value for name, value in headers.items()}
+    assert ["green", "green", "blue"] == [
+        place.fake.serves(0, "/health", **sent),
+        place.fake.serves(0, "/", **sent),
+        place.fake.serves(0, "/health"),
+    ]
+
+
+def test_a_whole_release_keeps_the_key_and_the_health_check(place: Place) -> None:
+    """By steps and back, at every moment in between; the health check goes where the users go."""
+    upgrade(place, OLD, NEW, hostnames={"shop.example": True})
+    live(place)
+    for target in [BETA, QUARTER, GREEN, BLUE]:
+        place.write(target)
+        for _ in range(USUAL):
+            place.tick()
+            answers = {place.fake.serves(draw, x_origin_key=NEW, x_beta="yes") for draw in range(100)}
+            assert {"blue", "green"} >= answers | {place.fake.serves(draw, "/health") for draw in range(100)}
+            assert {"404"} == {place.fake.serves(0), place.fake.serves(0, x_beta="yes")}
+            if place.router.applied(target):
+                break
+        for path, sent in (("/", {"x_origin_key": OLD}), ("/health", {})):
+            found = [place.fake.serves(draw, path, **sent) for draw in range(100)]
+            assert (target.weights.blue, target.weights.green) == (found.count("blue"), found.count("green"))
+    assert [] == place.fake.events
+
+
+def test_a_rotation_moves_nobody(place: Place) -> None:
+    """Helm writes the keys and no route; at no moment is a request without an answer that has the key of its time."""
+    upgrade(place, OLD)
+    live(place, GREEN)
+    route = place.router.read()
+    for keys, sent in (((OLD, NEW), OLD), ((NEW, OLD), NEW), ((NEW,), NEW)):
+        upgrade(place, *keys)
+        assert route == place.router.read()
+        for _ in range(USUAL):
+            place.tick()
+            assert "green" == place.fake.serves(0, x_origin_key=sent)
+        assert [key in keys for key in (OLD, NEW)] == [
+            place.fake.serves(0, x_origin_key=key) == "green" for key in (OLD, NEW)
+        ]
+
+
+@pytest.mark.parametrize("whom", [{}, {"x_route_audience": "nobody"}, {"x_beta": "yes"}])
+def test_a_key_holds_as_soon_as_the_chart_has_it(place: Place, whom: dict[str, str]) -> None:
+    """No release has to come first: neither for the first key, nor for the end of one that leaked."""
+    live(place)
+    for keys, leaked in (((OLD,), {}), ((NEW,), {"x_origin_key": OLD})):
+        upgrade(place, *keys)
+        assert "the load balancer has no rule of the users as written yet" == place.router.missing(BLUE)
+        place.fake.tick(USUAL)
+        assert "" == place.router.missing(BLUE)
+        assert ["404", "blue"] == [place.fake.serves(0, **whom, **leaked), place.fake.serves(0, "/health")]
+        assert "blue" == place.fake.serves(0, x_origin_key=keys[0], **whom)
+
+
+def test_an_audience_whose_key_ended_is_among_the_users(place: Place) -> None:
+    """Until the next step, which writes the key of the chart."""
+    upgrade(place, OLD)
+    live(place, BETA)
+    upgrade(place, NEW)
+    place.fake.tick(USUAL)
+    assert "" == place.router.missing(BETA)
+    assert "blue" == place.fake.serves(0, x_origin_key=NEW, x_beta="yes")
+    live(place, BETA)
+    assert "green" == place.fake.serves(0, x_origin_key=NEW, x_beta="yes")
+
+
+def test_a_plan_is_refused_where_the_engines_own_requests_bring_no_key(
+    server: Server, twin_api: Api, tmp_path: Path
+) -> None:
+    """They go where users' do, through what sends it."""
+    (tmp_path / "release.yaml").write_text(FILE)
+    asked = yamlfile.load(tmp_path / "release.yaml", Settings)
+    place = Place(server, twin_api)
+    upgrade(place, OLD)
+    live(place)
+    (told,) = place.router.refusals(asked)
+    assert "kubernetes.edge: the load balancer asks for a key (alb.originKeys)" in told
+    assert [] == Alb(twin_api, Shop(edge="https://shop.example"), lambda: place.fake).refusals(asked)
+
+
 def test_without_boto3_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only who routes by an ALB needs it."""
     monkeypatch.setitem(sys.modules, "boto3", None)
@@ -393,11 +502,12 @@ def test_an_aws_that_does_not_answer_holds_nothing_up_for_long(monkeypatch: pyte
 
 
 def test_a_rule_is_read_as_elb_describes_it() -> None:
-    """Conditions on headers in lower case, weights by target group; what does not forward is no rule of ours."""
+    """Conditions on headers in lower case and on addresses, weights by target group; none that does not forward."""
     described = {
         "Conditions": [
             {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/*"]}},
-            {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Beta", "Values": ["yes"]}},
+            {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Beta", "Values": ["yes", "always"]}},
+            {"Field": "source-ip", "SourceIpConfig": {"Values": ["192.0.2.1/32"]}},
         ],
         "Actions": [
             {
@@ -410,5 +520,6 @@ def test_a_rule_is_read_as_elb_describes_it() -> None:
         ],
     }
 
-    assert Rule({"x-beta": ("yes",)}, {"a": 75, "b": 25}, sticky=True) == rule_of(described)
+    headers = {"x-beta": ("always", "yes"), SOURCE: ("192.0.2.1/32",)}
+    assert Rule(headers, {"a": 75, "b": 25}, sticky=True) == rule_of(described)
     assert rule_of({"Conditions": [], "Actions": [{"Type": "fixed-response"}]}) is None
