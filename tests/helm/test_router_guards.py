@@ -10,7 +10,7 @@ import pytest
 
 from scripts.release.kubernetes.rights import ASKED, rights, wanted
 from tests.helm.cluster import RefusedError, rendered
-from tests.helm.render import CASES, HELM, Object, case_values, laid, only, render
+from tests.helm.render import CASES, HELM, Object, case_values, laid, loaded, objects, only, render
 from tests.helm.test_slot_guards import spoken
 
 GATEWAY: Object = {"driver": "gateway", "gateway": {"parents": {"public": {}}}}
@@ -135,6 +135,14 @@ def test_without_keys_there_is_no_keyless_path() -> None:
         [each["backend"]["service"]["name"] for each in found] for found in paths
     ]
     assert ("/well", "ImplementationSpecific") == (paths[1][-1]["path"], paths[1][-1]["pathType"])
+
+
+def test_values_of_a_chart_without_a_keyless_path_leave_one() -> None:
+    """`helm upgrade --reuse-values` takes no new default, and an Ingress path that is empty takes every request."""
+    reused = {**ALB, "alb": {"originKeys": [KEY], "keylessPath": None}}
+    texts = loaded("router").render(reused, name="shop", namespace="shop-space")
+
+    assert "/health" == only(objects(texts), "Ingress")["spec"]["rules"][0]["http"]["paths"][-1]["path"]
 
 
 def test_another_driver_does_not_take_the_users_route_away() -> None:
