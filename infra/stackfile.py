@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from infra.config.base import Strict
-from infra.config.platform import Platform
+from infra.config.platform import Platform, Profile
 from infra.errors import ConfigError
 from slo import yamlfile
 
@@ -47,6 +47,9 @@ class Config(Strict, frozen=True):
     cache_password: Annotated[Secure | None, Meta(description="The application's, for Valkey.")] = msgspec.field(
         name=f"{PROJECT}:cachePassword", default=None
     )
+    origin_key: Annotated[
+        Secure | None, Meta(description="What CloudFront tells the load balancer; 32 to 128 letters, digits, - and _.")
+    ] = msgspec.field(name=f"{PROJECT}:originKey", default=None)
 
     def __post_init__(self) -> None:
         if self.no_default_providers != ("*",):
@@ -76,8 +79,10 @@ class StackFile(Encrypted, frozen=True):
         """The secrets that the program asks for; a plan needs none of them, `pulumi up` each."""
         # A replica has its primary's; once it is promoted its own is written, and nobody looks for a secret that night.
         written = self.platform.database.password == "written"  # noqa: S105 - a way, not a password
-        owner = (f"{PROJECT}:databasePassword",) if written else ()
-        return (*owner, *(f"{PROJECT}:{each}" for each in ("databaseAppPassword", "cachePassword", "appSecret")))
+        owner = ("databasePassword",) if written else ()
+        edge = ("originKey",) if self.platform.edge and self.platform.profile is not Profile.DR else ()
+        always = ("databaseAppPassword", "cachePassword", "appSecret")
+        return tuple(f"{PROJECT}:{each}" for each in (*owner, *always, *edge))
 
 
 def stacks(directory: Path = STACKS) -> list[str]:

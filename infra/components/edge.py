@@ -12,6 +12,7 @@ from infra.components.access_log import access_log
 from infra.components.bucket import Made, allow_on, bucket
 from infra.components.firewall import Firewall
 from infra.components.keys import Keys
+from infra.components.origin import HEADER, key
 from infra.components.site import Component, Site
 from infra.components.zone import Zone
 from infra.config.edge import Edge as Config
@@ -121,7 +122,12 @@ class Edge(Component):
             origin_keepalive_timeout=KEEP_S,
         )
         return [
-            args.DistributionOriginArgs(origin_id="api", domain_name=self.zone.origin, custom_origin_config=api),
+            args.DistributionOriginArgs(
+                origin_id="api",
+                domain_name=self.zone.origin,
+                custom_origin_config=api,
+                custom_headers=[args.DistributionOriginCustomHeaderArgs(name=HEADER, value=key(self.site))],
+            ),
             args.DistributionOriginArgs(
                 origin_id="static",
                 domain_name=self.files.bucket.bucket_regional_domain_name,

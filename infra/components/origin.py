@@ -8,6 +8,7 @@ environment, the second time with `edge.load_balancer`; nothing looks it up, sin
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 import pulumi_aws as aws
@@ -19,6 +20,7 @@ from infra.components.site import Component, Site
 from infra.components.zone import Zone
 from infra.config.base import Region
 from infra.config.edge import Edge, LoadBalancer
+from infra.errors import ConfigError
 
 PORT: Final = 443
 # com.amazonaws.global.cloudfront.origin-facing, as `aws ec2 describe-managed-prefix-lists` names it.
@@ -28,6 +30,8 @@ ELB_ZONES: Final[dict[Region, str]] = {"us-east-1": "Z35SXDOTRQ7X7K", "eu-west-1
 CHECKED: Final = "/health"  # a path of the application that asks for no token
 CHECK_S: Final = 30
 FAILURES: Final = 3
+SECRET: Final = "originKey"  # noqa: S105 - the name of the stack's secret
+HEADER: Final = "x-origin-key"  # by which the router's chart asks for it: AWS's lists let in everybody's CloudFront
 ATTRIBUTES: Final = {
     "idle_timeout.timeout_seconds": "60",  # less than the application keeps connections, 75
     "routing.http.drop_invalid_header_fields.enabled": "true",
@@ -104,6 +108,21 @@ class Origin(Component):
             tags={"Name": title},
             opts=self.child(),
         ).id
+
+
+def key(site: Site) -> Output[str]:
+    """What the load balancer asks for, of the stack's secrets."""
+    return site.secret(SECRET).apply(usable)
+
+
+def usable(found: str) -> str:
+    """The key itself. Raises ConfigError for one that a rule of a load balancer cannot ask for, or that is guessed."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{32,128}", found):
+        raise ConfigError(
+            f"the secret {SECRET} has {len(found)} characters or odd ones; 32 to 128 letters, digits, - and _ are "
+            f"expected: `openssl rand -hex 32 | pulumi config set --secret primetrade:{SECRET}`"
+        )
+    return found
 
 
 def ingress(edge: str, checkers: str, certificate: str) -> dict[str, str]:

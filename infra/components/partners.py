@@ -13,7 +13,7 @@ from pulumi import Input
 from infra.components.groups import group, let_in, let_out
 from infra.components.keys import Keys
 from infra.components.network import Network
-from infra.components.origin import PORT
+from infra.components.origin import HEADER, PORT, key
 from infra.components.site import Component, Site
 from infra.config.partners import Partners as Config
 
@@ -48,6 +48,7 @@ class Partners(Component):
             connection_type="VPC_LINK",
             connection_id=link.id,
             payload_format_version="1.0",
+            request_parameters={f"overwrite:header.{HEADER}": key(site)},
             tls_config={"server_name_to_verify": name},
             opts=self.child(),
         )

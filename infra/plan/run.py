@@ -22,7 +22,7 @@ from infra.plan.graph import Graph, Json
 from infra.plan.monitor import Engine, Monitor
 from infra.stackfile import KEY, PROJECT, STACKS, StackFile
 
-STAND_IN: Final = "a secret that nobody knows"  # a plan opens none
+STAND_IN: Final = "a-secret-that-nobody-knows-for-a-plan-opens-none"
 
 
 def plan(stack: str, file: StackFile) -> Graph:

@@ -35,6 +35,13 @@ def _behaviours(resource: Resource) -> Iterator[tuple[str, dict[str, Json]]]:
         yield str(each.get("pathPattern")), each
 
 
+def headers(resource: Resource) -> Iterator[tuple[str, Json]]:
+    """The path and the value of each header that CloudFront adds."""
+    for at, origin in enumerate(_all(resource.inputs.get("origins"))):
+        for number, header in enumerate(_all(origin.get("customHeaders"))):
+            yield f"origins[{at}].customHeaders[{number}].value", header.get("value")
+
+
 def _follow(graph: Graph, kind: str, key: str, resource: Resource) -> list[Resource]:
     """The resources of a kind that name this one by `key`."""
     return [each for each in graph.of(kind) if str(each.inputs.get(key)).startswith(f"${{{resource.name}.")]
@@ -61,6 +68,13 @@ def signed_origins(resource: Resource, graph: Graph) -> Iterator[str]:
     for origin in _all(resource.inputs.get("origins")):
         if not origin.get("customOriginConfig") and not origin.get("originAccessControlId"):
             yield f"origin {origin.get('originId')} is a bucket without origin access control; give one"
+
+
+def keyed(resource: Resource, graph: Graph) -> Iterator[str]:
+    """An origin that is no bucket is told by a header whose distribution asks."""
+    for origin in _all(resource.inputs.get("origins")):
+        if origin.get("customOriginConfig") and not origin.get("customHeaders"):
+            yield f"origin {origin.get('originId')} cannot tell whose distribution asks; give it customHeaders"
 
 
 def cached_for_all(resource: Resource, graph: Graph) -> Iterator[str]:
@@ -143,6 +157,7 @@ BUCKET: Final = ("s3/bucket",)
 EDGE_RULES: Final = (
     Rule("cdn-tls", CDN, "Tokens would cross in clear", "CloudFront.3, CloudFront.9, CloudFront.15", tls_of_cdn),
     Rule("cdn-signs", CDN, "Else the bucket must be public", "CloudFront.13", signed_origins),
+    Rule("cdn-keyed", CDN, "Anybody's distribution would pass for ours, without the firewall", "", keyed),
     Rule("cdn-guarded", CDN, "Attacks would reach the application", "CloudFront.6", has("webAclId")),
     Rule("cdn-logged", CDN, "Else nobody knows who asked for what", "CloudFront.5", logged_cdn),
     Rule("cdn-keeps-public-only", CDN, "One user would get another's answer", "", cached_for_all),

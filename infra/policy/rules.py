@@ -8,7 +8,7 @@ from typing import Final
 from infra.plan.graph import HIDDEN, Graph, Resource
 from infra.policy.addons import ADDONS_RULES
 from infra.policy.cluster import CLUSTER_RULES
-from infra.policy.edge import EDGE_RULES
+from infra.policy.edge import EDGE_RULES, headers
 from infra.policy.events import EVENTS_RULES
 from infra.policy.keeping import KEEPING
 from infra.policy.rights import RIGHTS
@@ -69,11 +69,14 @@ def watched(resource: Resource, graph: Graph) -> Iterator[str]:
 
 
 def plain_secret(resource: Resource, graph: Graph) -> Iterator[str]:
-    """What is named like a secret is marked as one."""
+    """What is named like a secret is marked as one, and so are the headers that CloudFront adds."""
     for key, value in resource.inputs.items():
         named = any(key.lower().endswith((word, f"{word}wo", f"{word}swo", f"{word}s")) for word in SECRET_WORDS)
         if named and value != HIDDEN and not isinstance(value, bool) and key not in resource.secrets:
             yield f"{key} is not secret; take it from the stack's secrets"
+    for path, value in headers(resource):
+        if value != HIDDEN and path not in resource.secrets:
+            yield f"{path} is not secret; take it from the stack's secrets"
 
 
 def tls_of_cache(resource: Resource, graph: Graph) -> Iterator[str]:

@@ -13,9 +13,8 @@ from infra.plan.graph import Graph
 from infra.plan.run import plan, plan_platform
 from infra.stackfile import PROJECT, read_stack, stacks
 
-SECRETS = tuple(
-    f"{PROJECT}:{each}" for each in ("databasePassword", "databaseAppPassword", "cachePassword", "appSecret")
-)
+NAMES = ("databasePassword", "databaseAppPassword", "cachePassword", "appSecret", "originKey")
+SECRETS = tuple(f"{PROJECT}:{each}" for each in NAMES)
 
 
 @cache

@@ -16,6 +16,7 @@ SAFE: dict[str, Any] = {
         {
             "originId": "api",
             "customOriginConfig": {"originProtocolPolicy": "https-only", "originSslProtocols": ["TLSv1.2"]},
+            "customHeaders": [{"name": "x-origin-key", "value": "in clear"}],
         },
         {"originId": "static", "originAccessControlId": "x"},
     ],
@@ -68,6 +69,15 @@ EDGE_SAMPLES: Samples = {
             (
                 graph(one(DISTRIBUTION, {"origins": [{"originId": "static", "s3OriginConfig": {"old": "way"}}]})),
                 "origin static is a bucket without origin access control",
+            )
+        ],
+    ),
+    "cdn-keyed": (
+        [graph(one(DISTRIBUTION, SAFE))],
+        [
+            (
+                graph(one(DISTRIBUTION, {"origins": [{"originId": "api", "customOriginConfig": {"httpPort": 80}}]})),
+                "origin api cannot tell whose distribution asks",
             )
         ],
     ),

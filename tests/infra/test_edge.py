@@ -17,8 +17,10 @@ from app.health import service as health
 from app.problems import ProblemDetails
 from app.security import HEADERS
 from infra.components import edge, origin, zone
-from infra.plan.graph import Graph
+from infra.errors import ConfigError
+from infra.plan.graph import HIDDEN, Graph
 from infra.stackfile import read_stack
+from scripts.release.kubernetes.ingress import KEY
 from tests.app.world import environment
 
 EDGE = {"zone": "dev.primetrade.example", "checkers": "pl-0123456789abcdef0"}
@@ -114,6 +116,39 @@ def test_only_cloudfront_and_health_checks_come_to_the_load_balancer(committed: 
         assert {cloudfront, "pl-0123456789abcdef0"} == {each["prefixListId"] for each in rules}
         assert {(443, 443)} == {(each["fromPort"], each["toPort"]) for each in rules}
         assert 2 == len({each["securityGroupId"] for each in rules})
+
+
+def test_the_load_balancer_is_told_whose_distribution_asks(committed: Callable[[str], Graph]) -> None:
+    """By a secret, in the header that the router's chart asks for, and for the paths of the application alone."""
+    for name in ("prod", "staging"):
+        graph = committed(name)
+        (found,) = graph.of("cloudfront/distribution")
+        api, static = distribution(graph)["origins"]
+        assert [{"name": KEY, "value": HIDDEN}] == api["customHeaders"]
+        assert ("origins[0].customHeaders[0].value",) == found.secrets
+        assert "customHeaders" not in static
+
+
+@pytest.mark.parametrize("found", ["k" * 31, "k" * 129, "ключ" * 8, "k" * 32 + "\n"])
+def test_a_key_that_a_rule_cannot_ask_for_is_refused(found: str) -> None:
+    """And not said."""
+    with pytest.raises(ConfigError, match=r"originKey has [0-9]+ characters or odd ones") as refused:
+        origin.usable(found)
+    assert found not in str(refused.value)
+    assert "k" * 32 == origin.usable("k" * 32)
+
+
+def test_no_edge_is_made_with_such_a_key(graph_of: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program ends before AWS is asked."""
+    monkeypatch.setattr("infra.plan.run.STAND_IN", "short")
+    with pytest.raises(ConfigError, match="originKey has 5 characters"):
+        graph_of(edge=EDGE)
+
+
+def test_a_stack_wants_the_key_where_it_makes_the_edge(stack: Graph) -> None:
+    """Not development, which has none, nor the second region, which has production's."""
+    wanted = "primetrade:originKey" in read_stack(stack.stack).wanted_secrets
+    assert bool(stack.of("cloudfront/distribution")) == wanted
 
 
 def test_the_ingress_gets_its_groups_certificate_and_the_clients_address(committed: Callable[[str], Graph]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.plan.consumers import unused
-from infra.plan.graph import Graph
+from infra.plan.graph import HIDDEN, Graph
 from infra.policy.rule import judge
 from infra.policy.rules import RULES
 from tests.infra.test_edge import BALANCER, EDGE
@@ -34,6 +34,7 @@ def test_partners_come_with_a_token_by_the_link_and_are_limited(
     assert (rate, 2 * rate) == (limits["throttlingRateLimit"], limits["throttlingBurstLimit"])
     assert stage.inputs["accessLogSettings"]
     assert ("VPC_LINK", BALANCER["listener"]) == (to.inputs["connectionType"], to.inputs["integrationUri"])
+    assert {"overwrite:header.x-origin-key": HIDDEN} == to.inputs["requestParameters"]
     assert {"serverNameToVerify": "origin.dev.primetrade.example"} == to.inputs["tlsConfig"]
     assert ([], []) == (judge(graph, RULES), unused(graph))
 

@@ -23,7 +23,7 @@ from slo.yamlfile import YamlFileError
 from tests.infra.samples import Samples, graph, one
 from tests.infra.samples_addons import ADDONS_SAMPLES
 from tests.infra.samples_cluster import CLUSTER_SAMPLES
-from tests.infra.samples_edge import EDGE_SAMPLES
+from tests.infra.samples_edge import EDGE_SAMPLES, SAFE
 from tests.infra.samples_events import EVENTS_SAMPLES
 from tests.infra.samples_keeping import KEEPING_SAMPLES
 from tests.infra.samples_rights import RIGHTS_SAMPLES
@@ -87,6 +87,7 @@ SAMPLES: Samples = {
             (graph(one(DATABASE, {"password": "x"})), "password is not secret"),
             (graph(one("elasticache/user", {"passwords": ["x"]})), "passwords is not secret"),
             (graph(one("secretsmanager/secretVersion", {"secretString": "x"})), "secretString is not secret"),
+            (graph(one("cloudfront/distribution", SAFE)), r"origins\[0\]\.customHeaders\[0\]\.value is not secret"),
         ],
     ),
     "secrets-sealed": (
