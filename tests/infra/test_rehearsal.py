@@ -208,9 +208,9 @@ def test_inputs_that_aws_would_refuse_stop_the_preview(cli: Command) -> None:
 def test_an_interrupted_rehearsal_leaves_nothing(cli: Command, tmp_path: Path, how: signal.Signals, code: Exit) -> None:
     """No process and no folder."""
     with started(tmp_path) as process:
-        until(lambda: bool(engines(tmp_path)), "an engine runs")
+        until(lambda: bool(engines(tmp_path)), "an engine runs", 120)
         process.send_signal(how)
-        assert code == process.wait(60)
+        assert code == process.wait(180)
     assert [] == engines(tmp_path)
     assert [] == [*tmp_path.iterdir()]
 
@@ -218,7 +218,7 @@ def test_an_interrupted_rehearsal_leaves_nothing(cli: Command, tmp_path: Path, h
 def test_a_killed_rehearsal_leaves_no_process(cli: Command, tmp_path: Path) -> None:
     """Without its program the engine ends by itself."""
     with started(tmp_path) as process:
-        until(lambda: bool(engines(tmp_path)), "an engine runs")
+        until(lambda: bool(engines(tmp_path)), "an engine runs", 120)
         process.kill()
         until(lambda: not engines(tmp_path), "the engine has ended")
 

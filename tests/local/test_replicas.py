@@ -143,9 +143,11 @@ def test_a_replica_that_was_never_written_down_is_ended_with_its_slot(edge: Stat
     home = Path(edge.home)
     lost = start(home, "slot-green-4", ["sleep", "60"])
     other = start(home, "slot-blue-2", ["sleep", "60"])
+    until(lambda: {"slot-green-4", "slot-blue-2"} <= marked_names(home), "both have their marks")
     assert len(scale_slot(home, edge, "green", 4).replicas) == 4
     assert not alive(lost)
     lost = start(home, "slot-green-9", ["sleep", "60"])
+    until(lambda: "slot-green-9" in marked_names(home), "it has its mark")
     route(edge, Routes(blue=100, green=0))
     stop_slot(home, "green")
     assert (alive(lost), alive(other)) == (False, True)
@@ -202,7 +204,7 @@ def test_replicas_that_envoy_knows_and_nobody_wrote_down_are_ended_without_a_los
 
 def drive(home: Path, *words: object) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, str(Path(__file__).with_name("drive.py")), str(words[0]), str(home), *map(str, words[1:])]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=180, check=False)
 
 
 @pytest.mark.faults
@@ -212,5 +214,5 @@ def test_a_killed_replica_costs_what_it_was_answering_and_no_more(edge: State, t
         until(lambda: len(seen) > 100, "100 answers")
         os.kill(three.replicas[1].process.pid, signal.SIGKILL)
         mark = len(seen)
-        until(lambda: len(seen) > mark + 1000, "1,000 answers")
+        until(lambda: len(seen) > mark + 300, "300 answers")
     assert sum(each.status != 200 for each in seen) <= 8

@@ -100,9 +100,24 @@ def pace(seen: Sequence[Seen], begun: int, ended: int, clients: int = 4) -> tupl
     return len(seen) / (ended - begun) * 1e9, longest / 1e9
 
 
-def until(check: Callable[[], bool], what: str) -> None:
-    """Wait for something another process does on its own, 20 s at most."""
-    deadline = time.monotonic() + 20
+def from_now(seen: Sequence[Seen], clients: int = 4) -> list[Seen]:
+    """What users get for what they send from now on: three answers of each client, and of those the last two.
+
+    The first was perhaps asked for before.
+    """
+    mark = len(seen)
+
+    def found() -> list[list[Seen]]:
+        later = seen[mark:]
+        return [[each for each in later if each.client == client] for client in range(clients)]
+
+    until(lambda: min(map(len, found())) >= 3, "every client goes on")
+    return [each for answers in found() for each in answers[1:]]
+
+
+def until(check: Callable[[], bool], what: str, limit_s: float = 60) -> None:
+    """Wait for something another process does on its own."""
+    deadline = time.monotonic() + limit_s
     while not check():
         assert time.monotonic() < deadline, f"never happened: {what}"
         time.sleep(0.001)
