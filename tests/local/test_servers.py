@@ -16,6 +16,7 @@ from scripts.local import postgres
 from scripts.local.errors import StartError
 from scripts.local.ports import free_port
 from scripts.local.processes import alive, marked, start, stop, wait_ready
+from tests.local.traffic import until
 
 
 def test_new_databases_are_empty_and_apart(new_database: Callable[..., str]) -> None:
@@ -65,6 +66,7 @@ def test_stop_ends_children_and_unrecorded_processes(home: Path) -> None:
     home.mkdir()
     start(home, "a", ["sh", "-c", "trap '' TERM; sleep 60 & sleep 60"])
     other = start(home, "b", ["sleep", "60"])
+    until(lambda: len(marked(home, "a")) > 1 and bool(marked(home, "b")), "they have their marks")
     stop(home, "a", None, 0.2)
     assert [other.pid] == [process.pid for process in marked(home)]
     stop(home, "b", other, 1)

@@ -13,7 +13,7 @@ import pytest
 
 from scripts.local import envoy, slots, system
 from scripts.local.envoy_config import Routes
-from scripts.local.processes import alive, start
+from scripts.local.processes import alive, marked, start
 from scripts.local.state import replace_file
 from scripts.local.status import status
 from scripts.release.file import ReleaseFile
@@ -71,6 +71,7 @@ def test_a_replica_that_died_is_named(local: Local, processes_file: ReleaseFile,
 def test_a_process_that_nobody_wrote_down_is_named(local: Local) -> None:
     """By its number and by the name it was started under."""
     stray = start(local.home, "slot-green-3", ["sleep", "60"])
+    until(lambda: bool(marked(local.home, "slot-green-3")), "it has its mark")
     assert found(local) == [
         (f"process {stray.pid} runs as slot-green-3 and is written down nowhere", f"kill {stray.pid}")
     ]
