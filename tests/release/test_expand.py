@@ -18,7 +18,7 @@ def test_a_migration_over_its_limit_is_ended_with_everything_it_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The shell between would die alone, and what it started go on with the database after the lock was let go."""
-    monkeypatch.setattr(expansion, "LIMIT_S", 3.0)
+    monkeypatch.setattr(expansion, "LIMIT_S", 5.0)
     begun = tmp_path / "pid"
     with pytest.raises(ReleaseError, match=r"schema\.expand could not be run: .*timed out"):
         expand(["sh", "-c", f"sleep 600 & echo $! > {begun}; wait"], tmp_path, {})

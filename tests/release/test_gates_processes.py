@@ -37,8 +37,10 @@ def gated(processes_file: ReleaseFile) -> Callable[[str], ReleaseFile]:
     return read
 
 
-# Of the twin's answers, `began` and the id of a request change by themselves.
-SAME = "comparison: {requests: [{path: /health}], ignore: [version, slot, pid], repeat: 5, latency_ms: 150}"
+# Of the twin's answers, `began` and the id of a request change by themselves. A busy machine may hold up six of twenty
+# for a second, or two of ten, and the verdict is the same.
+SAME = "comparison: {requests: [{path: /health}], ignore: [version, slot, pid], repeat: 20, latency_ms: 1000}"
+LATE = SAME.replace("repeat: 20", "repeat: 10")
 
 
 def test_slots_that_answer_alike_pass_a_comparison_under_load(
@@ -54,7 +56,7 @@ def test_slots_that_answer_alike_pass_a_comparison_under_load(
 @pytest.mark.parametrize(
     ("gate", "env", "says"),
     [
-        (SAME, {"FAULT_LATENCY_MS": "400"}, "GET /health: median"),
+        (LATE, {"FAULT_LATENCY_MS": "2500"}, "GET /health: median"),
         (SAME.replace("version, ", ""), {}, 'version: "1.0.0" became "1.1.0"'),
     ],
     ids=["late", "different"],
@@ -75,7 +77,7 @@ import json, os, sys, urllib.request
 headers = dict(line.split(": ") for line in os.environ["PREVIEW_HEADERS"].splitlines())
 def slot(**sent):
     request = urllib.request.Request(os.environ["EDGE_URL"] + "/health", headers=sent)
-    return json.load(urllib.request.urlopen(request, timeout=5))["slot"]
+    return json.load(urllib.request.urlopen(request, timeout=20))["slot"]
 told = {name: os.environ[name] for name in ("SLOT", "OLD_SLOT", "VERSION", "OLD_VERSION", "RELEASE_RUN")}
 print(json.dumps({**told, "preview": slot(**headers), "users": slot()}))
 """
@@ -86,7 +88,7 @@ def test_a_command_reaches_the_new_slot_before_users_do(
 ) -> None:
     """By the headers it is given; without them it is answered as a user is."""
     (tmp_path / "asks.py").write_text(ASKS)
-    file = gated('commands: [{name: asks, run: ["{python}", asks.py], limit: 20s}]')
+    file = gated('commands: [{name: asks, run: ["{python}", asks.py], limit: 60s}]')
     done = engine.deploy(local, file, "1.1.0", CALLER, PREVIEW)
     verdict = next(words for words in done.verdicts if words.startswith("command asks: pass"))
     assert json.loads(verdict.split(" said: ")[1]) == {
@@ -103,7 +105,7 @@ def test_a_command_reaches_the_new_slot_before_users_do(
 def test_a_command_after_the_bake_brings_users_back_and_loses_none(
     local: Local, gated: Callable[[str], ReleaseFile]
 ) -> None:
-    file = gated('commands: [{name: ours, run: [sh, -c, "echo too dear; exit 1"], limit: 20s, at: bake}]')
+    file = gated('commands: [{name: ours, run: [sh, -c, "echo too dear; exit 1"], limit: 60s, at: bake}]')
     with (
         keep_alive_load(local.state, pause_s=0.01) as seen,
         pytest.raises(Reverted, match=r"command of green: .*too dear.*its users were brought back"),
@@ -170,7 +172,7 @@ def test_a_release_goes_by_copies_and_its_audience_to_everybody(local: Local, st
     assert {each.status for each in seen} | {status for status, _ in beta} == {200}
     (users, named), (users_end, named_end) = marks
     assert {each.slot for each in seen[users:users_end]} == {"blue"}
-    assert {slot for _, slot in beta[named:named_end]} == {"green"}
+    assert {slot for _, slot in beta[named + 1 : named_end]} == {"green"}  # the first was perhaps asked for before
 
 
 @pytest.mark.faults

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,10 @@ from scripts.release import engine
 from scripts.release.engine import Caller
 from scripts.release.errors import Reverted, Unusable
 from scripts.release.file import ReleaseFile, override_one
+from scripts.release.notify import Notifier
 from scripts.release.twin import Behaviour, Twin
 
-WRITES = "import sys; print(sys.stdin.read(), file=open(sys.argv[1], 'a'))"
+WRITES = 'cat >> "$0"; echo >> "$0"'
 
 
 @pytest.fixture
@@ -30,9 +32,10 @@ def heard(tmp_path: Path) -> Callable[[], list[dict[str, str]]]:
 
 
 @pytest.fixture
-def telling(file: ReleaseFile, tmp_path: Path) -> ReleaseFile:
-    """A release.yaml whose receiver is a program that writes down what it is told."""
-    command = msgspec.json.encode([sys.executable, "-c", WRITES, str(tmp_path / "heard")]).decode()
+def telling(file: ReleaseFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReleaseFile:
+    """A release.yaml whose receiver is a program that writes down what it is told, however busy the machine."""
+    monkeypatch.setattr(Notifier, "close", partialmethod(Notifier.close, 60.0))
+    command = msgspec.json.encode(["sh", "-c", WRITES, str(tmp_path / "heard")]).decode()
     return msgspec.structs.replace(file, settings=override_one(file.settings, f"notify=[{{run: {command}}}]"))
 
 
