@@ -14,6 +14,7 @@ from scripts.local.slots import SlotSpec
 from scripts.local.state import State
 from scripts.release.engine import Caller, deploy
 from scripts.release.file import ReleaseFile, read_release_file
+from scripts.release.gates import figures
 from scripts.release.kubernetes.platform import Kubernetes
 from scripts.release.local import Local
 from scripts.release.route import Target, Weights
@@ -66,7 +67,13 @@ def caller() -> Caller:
 
 
 @pytest.fixture
-def empty() -> Twin:
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twin's figures are there at once; the thread that reads them may come late on a busy machine."""
+    monkeypatch.setattr(figures, "WAIT_S", 60.0)
+
+
+@pytest.fixture
+def empty(_patient: None) -> Twin:
     """A twin on which nothing runs."""
     return Twin()
 

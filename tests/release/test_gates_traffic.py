@@ -14,7 +14,8 @@ from scripts.release import engine
 from scripts.release.engine import Caller
 from scripts.release.errors import ReleaseError, Reverted, Undecided
 from scripts.release.file import ReleaseFile, read_release_file
-from scripts.release.gates.figures import Figures
+from scripts.release.gates import figures as source
+from scripts.release.gates.figures import WAIT_S, Figures
 from scripts.release.gates.table import GATES
 from scripts.release.histogram import answers_within, slow_answers
 from scripts.release.judge import Verdict
@@ -219,7 +220,7 @@ def test_counters_that_begin_anew_lose_a_block_and_nothing_else(shifted: Twin, f
 
 @contextmanager
 def hanging(twin: Twin) -> Iterator[None]:
-    """The source of figures answers nobody."""
+    """The source of figures answers nobody, and is waited for as long as it is in earnest."""
     over = threading.Event()
 
     def seen(counts: Counts) -> Counts:
@@ -228,18 +229,25 @@ def hanging(twin: Twin) -> Iterator[None]:
 
     twin.seen = seen
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(source, "WAIT_S", WAIT_S)
+            yield
     finally:
         over.set()
 
 
+def asked() -> set[threading.Thread]:
+    """The calls that have not ended."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("aside ")}
+
+
 def test_a_source_that_hangs_holds_the_release_and_is_asked_once(shifted: Twin, file: ReleaseFile) -> None:
-    threads = threading.active_count()
+    before = asked()
     with hanging(shifted):
         verdict, seconds = judged(shifted, file, HOLD)
         assert (verdict.outcome, seconds) == (Outcome.INCONCLUSIVE, 60)
         assert "the source of figures has not answered for 60 s" in verdict.words
-        assert threading.active_count() == threads + 1
+        assert len(asked() - before) == 1
 
 
 @pytest.mark.parametrize(

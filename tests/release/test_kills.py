@@ -23,6 +23,8 @@ from scripts.release.situation import Phase
 from scripts.release.twin import Behaviour
 from tests.release.faulty import Faulty, Killed, Trap
 
+pytestmark = pytest.mark.usefixtures("_patient")
+
 CALLER: Final = Caller("ann@laptop", "ticket 7")
 BOB: Final = Caller("bob@desk", "her laptop died")
 STAGED: Final = (
