@@ -32,7 +32,7 @@ from scripts.release.platform import Platform
 from scripts.release.route import Route, Target
 from scripts.release.step import MUTATING, Step
 from scripts.release.twin import Twin
-from tests.local.traffic import keep_alive_load, pace
+from tests.local.traffic import from_now, keep_alive_load, pace
 from tests.release.conftest import PROFILE, TARGETS
 
 pytestmark = pytest.mark.faults
@@ -40,9 +40,9 @@ pytestmark = pytest.mark.faults
 DRIVER: Final = str(Path(__file__).with_name("killed.py"))
 PAUSE_S: Final = 0.011  # four clients that send after each: about 300 requests a second
 # Measured where fifteen processes shared two cores: 36 to 174 answers a second over a run, and no client waited longer
-# than 1.6 s.
-LEAST_ANSWERS: Final = 25.0  # a second, over a whole run
-LONGEST_GAP_S: Final = 4.0  # that a client goes without an answer
+# than 1.6 s. What a kill may not do is to stop users; how fast a busy machine answers them is not judged here.
+LEAST_ANSWERS: Final = 10.0  # a second, over a whole run
+LONGEST_GAP_S: Final = 8.0  # that a client goes without an answer
 BOB: Final = Caller("bob@desk", "ann's laptop died")
 FILE: Final = """
 version: 1
@@ -175,7 +175,7 @@ def test_an_engine_killed_at_any_point_is_resumed_and_rolled_back_and_no_request
             run(local, file, tuple(word.format(new=new) for word in words))
         command = [word.format(new=new) for word in story.command]
         argv = [sys.executable, DRIVER, str(local.home), str(file.path), str(case.point), story.of, *command]
-        found = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        found = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         assert found.returncode == -signal.SIGKILL, found.stdout + found.stderr
         last, now = local.journal.read()[-1], engine.look(local)
         assert (last.phase, last.step, last.slot) == ("intent", case.step.kind, case.step.slot)
@@ -193,15 +193,14 @@ def test_an_engine_killed_at_any_point_is_resumed_and_rolled_back_and_no_request
         else:
             engine.rollback(local, file, BOB)
             stands(local, story.back, old, new)
-        mark = len(seen)
-        local.sleep(0.1)
+        live = from_now(seen)
         answers, gap = pace(seen, begun, time.monotonic_ns())
     plan = [entry.plan for entry in local.journal.read() if entry.run == last.run and entry.plan][-1]
     assert [step.kind for step in plan if step.kind in MUTATING] == [step.kind for step in planned(story)]
     assert [each for each in seen if each.status != 200] == []
     assert answers >= LEAST_ANSWERS
     assert gap <= LONGEST_GAP_S
-    assert {each.slot for each in seen[mark:]} == {engine.look(local).active.name}
+    assert {each.slot for each in live} == {engine.look(local).active.name}
 
 
 def stands(local: Local, wanted: tuple[str, Role | None], old: str, new: str) -> None:

@@ -28,7 +28,7 @@ from scripts.release.local import Local
 from scripts.release.memory import Role
 from scripts.release.route import Target
 from scripts.release.step import MUTATING, Kind
-from tests.local.traffic import Seen, keep_alive_load, pace
+from tests.local.traffic import Seen, from_now, keep_alive_load, pace
 from tests.release.test_kill_matrix import BOB, DRIVER, LEAST_ANSWERS, LONGEST_GAP_S, STORIES, release_file, stands
 
 pytestmark = pytest.mark.faults
@@ -113,10 +113,9 @@ def test_an_engine_killed_between_stages_is_resumed_approved_and_rolled_back(
         stands(local, ("new", Role.WARM), OLD, NEW)
         engine.rollback(local, file, BOB)
         stands(local, ("old", Role.REJECTED), OLD, NEW)
-        marks = len(users), len(audience)
-        local.sleep(0.5)
+        back = [*from_now(users, USERS), *from_now(audience, AUDIENCE)]
         ended = time.monotonic_ns()
-    assert {each.slot for each in (*users[marks[0] :], *audience[marks[1] :])} == {"blue"}
+    assert {each.slot for each in back} == {"blue"}
     answers = 0.0
     for seen, clients in ((users, USERS), (audience, AUDIENCE)):
         assert [each for each in seen if each.status != 200] == []

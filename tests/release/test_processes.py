@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -25,7 +24,7 @@ from scripts.release.journal import Holder
 from scripts.release.local import Local
 from scripts.release.route import Weights
 from scripts.release.slots import Release
-from tests.local.traffic import Seen, keep_alive_load, until
+from tests.local.traffic import Seen, from_now, keep_alive_load, until
 
 CALLER = Caller("ann@laptop")
 
@@ -45,11 +44,10 @@ def test_a_release_in_steps_a_rollback_and_the_release_again_lose_no_request(
         back = engine.rollback(local, processes_file, CALLER)
         assert local.observe().route.weights == Weights(100, 0)
         again = engine.deploy(local, processes_file, "1.1.0", CALLER)
-        mark = len(seen)
-        time.sleep(0.3)
+        last = from_now(seen)
     assert failed(seen) == {}
-    assert {each.slot for each in seen[:mark]} == {"blue", "green"}
-    assert {each.slot for each in seen[mark:]} == {"green"}
+    assert {each.slot for each in seen} == {"blue", "green"}
+    assert {each.slot for each in last} == {"green"}
     assert back.words == "1.0.0 on blue has all users; 1.1.0 on green is rejected"
     assert [cut.weights for cut in again.cut_overs] == [Weights(50, 50), Weights(0, 100)]
     assert all(cut.seen > cut.written for cut in again.cut_overs)
@@ -101,11 +99,10 @@ def test_a_release_that_turns_bad_with_users_on_it_is_brought_back(
     with keep_alive_load(local.state, pause_s=0.01) as seen:
         with pytest.raises(Reverted, match="its users were brought back"):
             engine.deploy(local, processes_file, "1.1.0", Caller("ann", on_event=turned_bad_in(local, phase)))
-        mark = len(seen)
-        time.sleep(0.3)
+        last = from_now(seen)
     assert {each.slot for each in seen if each.status != 200} == {"green"}
     assert set(failed(seen)) == {500}
-    assert {each.slot for each in seen[mark:]} == {"blue"}
+    assert {each.slot for each in last} == {"blue"}
     assert local.observe().slots["green"].running is kept
 
 
@@ -158,11 +155,8 @@ def test_a_slot_killed_in_the_shift_gives_its_users_back(local: Local, processes
     with keep_alive_load(local.state, pause_s=0.01) as seen:
         with pytest.raises(Reverted, match="green is not running any more"):
             engine.deploy(local, processes_file, "1.1.0", Caller("ann", on_event=on_event))
-        time.sleep(0.5)  # what was sent to the dead slot before comes back
-        mark = len(seen)
-        time.sleep(0.3)
-    assert failed(seen[mark:]) == {}
-    assert {each.slot for each in seen[mark:]} == {"blue"}
+        last = from_now(seen)  # without what was sent to the dead slot before
+    assert {(each.status, each.slot) for each in last} == {(200, "blue")}
 
 
 @pytest.mark.faults
@@ -269,13 +263,9 @@ def test_a_signal_in_a_hold_leaves_a_state_that_the_next_command_ends(
     options = ["--home", str(local.home), "--file", str(processes_file.path)]
     with keep_alive_load(local.state, pause_s=0.01) as seen:
         with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-            deadline = time.monotonic() + 40
-            while local.observe().route.weights != Weights(50, 50):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            time.sleep(1)
+            until(lambda: "watch" in [entry.phase for entry in local.journal.read()], "it holds")
             run.send_signal(signum)
-            _, said = run.communicate(timeout=20)
+            _, said = run.communicate(timeout=180)
         assert run.returncode == code
         assert "50 % on blue (1.0.0), 50 % on green (1.1.0)" in said
         assert "release abort" in said

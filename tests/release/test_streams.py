@@ -24,7 +24,7 @@ from scripts.release.file import ReleaseFile, read_release_file
 from scripts.release.local import Local
 from scripts.release.situation import Phase
 from scripts.release.step import Step
-from tests.local.traffic import keep_alive_load
+from tests.local.traffic import from_now, keep_alive_load
 from tests.release.conftest import PROCESSES, PROFILE, TARGETS
 from tests.release.flows import Round, connect, flowing, long_answer, pipelined, upload
 
@@ -98,7 +98,7 @@ def crossed(service: Service) -> Crossed:
         engine.deploy(local, file, "1.2.0", caller, PREVIEW)
         engine.shift(local, file, 50, caller)
         engine.abort(local, file, caller)
-        time.sleep(0.3)
+        from_now(seen)
     return Crossed(flows, [each.status for each in seen], flips, ends)
 
 
@@ -132,13 +132,13 @@ def begun(service: Service, path: str) -> tuple[http.client.HTTPConnection, http
 def test_a_request_longer_than_the_drain_limit_is_answered_by_the_slot_that_lost_its_users(service: Service) -> None:
     """The limit passing is written down, and nobody is cut off: the slot stays up."""
     local, file = service.local, short_drain(service.file)
-    engine.deploy(local, file, "2.0.0", CALLER, Options({"LONG_PIECES": "40"}, to_preview=True))
+    engine.deploy(local, file, "2.0.0", CALLER, Options({"LONG_PIECES": "100"}, to_preview=True))
     engine.shift(local, file, 100, CALLER)
     connection, answer = begun(service, "/long")
     engine.rollback(local, file, CALLER)
     drained = next(e for e in reversed(local.journal.read()) if (e.phase, e.step) == ("done", "drain"))
     assert "still in flight after 1 s (timeouts.drain)" in drained.words
-    assert answer.read().split()[-1] == b"39"
+    assert answer.read().split()[-1] == b"99"
     connection.close()
 
 
