@@ -38,7 +38,8 @@ def access_log(of: Component, distribution: Input[str]) -> None:
         region=GLOBAL,
         opts=of.child(),
     )
-    allow_on(of, part, files, Output.all(files.arn, source.arn, of.site.account).apply(lambda each: may_write(*each)))
+    whole = Output.all(files.arn, source.arn, of.site.account).apply(lambda each: may_write(*each))
+    may = allow_on(of, part, files, whole)
     destination = args.LogDeliveryDestination(
         f"{name}-to",
         name=f"{name}-to",
@@ -52,7 +53,7 @@ def access_log(of: Component, distribution: Input[str]) -> None:
         delivery_source_name=source.name,
         delivery_destination_arn=destination.arn,
         region=GLOBAL,
-        opts=of.child(),
+        opts=of.child(may),  # else AWS writes a policy of its own, which ours then overwrites
     )
 
 

@@ -57,10 +57,10 @@ def bucket(of: Component, part: str, key: Input[str] | None, opts: pulumi.Resour
     return Made(made, made.id, made.arn, versions)
 
 
-def allow_on(of: Component, part: str, made: Made, *statements: Input[dict[str, object]]) -> None:
+def allow_on(of: Component, part: str, made: Made, *statements: Input[dict[str, object]]) -> aws.s3.BucketPolicy:
     """The bucket's policy: these statements, and nothing without TLS."""
     whole = Output.all(made.arn, *statements)
-    aws.s3.BucketPolicy(
+    return aws.s3.BucketPolicy(
         of.site.name(part, "policy"),
         bucket=made.name,
         policy=whole.apply(lambda each: policy(only_tls(each[0]), *each[1:])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import pulumi
 import pulumi_aws as aws
 from pulumi import Output
 
@@ -11,7 +12,7 @@ from infra.components.groups import group, let_in
 from infra.components.iam import assumed_by
 from infra.components.keys import Keys
 from infra.components.network import Network
-from infra.components.roles import granted
+from infra.components.roles import Granted, granted
 from infra.components.secret import login_of, secret
 from infra.components.site import Component, Site
 from infra.components.storage import limit_gb
@@ -47,11 +48,12 @@ class Database(Component):
         self.clients = group(self, network, "database-clients", "May connect to the database")
         self.group = group(self, network, "database", "The database")
         let_in(self, self.group, self.clients, PORT)
+        self.monitor = self._monitor()
         self.common = self._common()
         self.primary = self._primary()
-        self.host = self.primary.address
         replicas = [site.name("database", "replica", str(number)) for number in range(1, self.config.replicas + 1)]
-        self.readers = [self._replica(name).address for name in replicas]
+        self.instances = [self.primary, *map(self._replica, replicas)]
+        self.host, *self.readers = (each.address for each in self.instances)
         self.identifiers = [site.name("database"), *replicas]  # the primary's first
         self.secret, self.app_secret = self._secret(), self._app_secret()
         self.register_outputs({"host": self.host, "readers": self.readers})
@@ -59,7 +61,10 @@ class Database(Component):
     def _common(self) -> dict[str, Any]:
         """What the primary and its replicas have in common."""
         config = self.config
-        watched = {"monitoring_interval": config.monitoring_s, "monitoring_role_arn": self._monitor()}
+        watched = {
+            "monitoring_interval": config.monitoring_s,
+            "monitoring_role_arn": self.monitor.arn if self.monitor else None,
+        }
         return {
             "instance_class": config.instance,
             "storage_type": "gp3",
@@ -79,7 +84,7 @@ class Database(Component):
             "performance_insights_enabled": True,
             "performance_insights_retention_period": INSIGHT_DAYS[config.insights],
             "performance_insights_kms_key_id": self.keys.data,
-            **(watched if config.monitoring_s else {}),
+            **(watched if self.monitor else {}),
         }
 
     def _parameters(self) -> Output[str]:
@@ -93,15 +98,15 @@ class Database(Component):
             self.site.name("database", family), family=family, parameters=values, opts=self.child()
         ).name
 
-    def _monitor(self) -> Output[str] | None:
+    def _monitor(self) -> Granted | None:
         if not self.config.monitoring_s:
             return None
         trust = assumed_by("monitoring.rds.amazonaws.com", self.site.account)
-        return granted(self, self.site.name("database", "monitoring"), trust, MONITORING).arn
+        return granted(self, self.site.name("database", "monitoring"), trust, MONITORING)
 
-    def _logs(self, identifier: str) -> list[aws.cloudwatch.LogGroup]:
-        """Made before RDS makes them, which would keep them for ever."""
-        return [
+    def _before(self, identifier: str) -> list[pulumi.Resource]:
+        """What an instance waits for: logs, which RDS would make and keep for ever, and a right that RDS looks for."""
+        logs = [
             aws.cloudwatch.LogGroup(
                 f"{identifier}-{kind}",
                 name=f"/aws/rds/instance/{identifier}/{kind}",
@@ -111,6 +116,7 @@ class Database(Component):
             )
             for kind in LOGS
         ]
+        return [*logs, *(self.monitor.rights if self.monitor else [])]
 
     def _primary(self) -> aws.rds.Instance:
         name, config = self.site.name("database"), self.config
@@ -131,7 +137,7 @@ class Database(Component):
             skip_final_snapshot=not last,
             final_snapshot_identifier=f"{name}-final" if last else None,
             tags={"Name": name},
-            opts=self.kept(*self._logs(name)),
+            opts=self.kept(*self._before(name)),
             **self.common,
             **({"replicate_source_db": config.replica_of} if config.replica_of else self._new()),
         )
@@ -158,7 +164,7 @@ class Database(Component):
             replicate_source_db=self.primary.identifier,
             skip_final_snapshot=True,  # it holds nothing of its own
             tags={"Name": name},
-            opts=self.child(*self._logs(name)),
+            opts=self.child(*self._before(name)),
             **self.common,
         )
 

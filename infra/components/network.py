@@ -191,7 +191,7 @@ class Network(Component):
             iam_role_arn=role.arn,
             max_aggregation_interval=60,
             tags={"Name": name},
-            opts=self.child(),
+            opts=self.child(*role.rights),
         )
 
 

@@ -10,7 +10,10 @@ from infra.components.site import Component, Site
 
 
 class OnCall(Component):
-    """`topic` is its ARN; each address of `watch.on_call` confirms once, by a mail that AWS sends it."""
+    """`topic` is its ARN; each address of `watch.on_call` confirms once, by a mail that AWS sends it.
+
+    Who is given `topic` waits for the right to speak on it: RDS and Cost Explorer try it when they are told of it.
+    """
 
     def __init__(self, site: Site, keys: Keys) -> None:
         super().__init__("OnCall", site)
@@ -19,12 +22,12 @@ class OnCall(Component):
             name, name=name, kms_master_key_id=keys.alerts, signature_version=2, tags={"Name": name}, opts=self.child()
         )
         may = topic.arn.apply(lambda arn: may_speak(arn, site.account))
-        aws.sns.TopicPolicy(f"{name}-speakers", arn=topic.arn, policy=may, opts=self.child())
+        speakers = aws.sns.TopicPolicy(f"{name}-speakers", arn=topic.arn, policy=may, opts=self.child())
         for number, address in enumerate(site.platform.watch.on_call, 1):
             aws.sns.TopicSubscription(
                 f"{name}-{number}", topic=topic.arn, protocol="email", endpoint=address, opts=self.child()
             )
-        self.topic = topic.arn
+        self.topic = speakers.arn
         self.register_outputs({"topic": self.topic})
 
 

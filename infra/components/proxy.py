@@ -13,7 +13,7 @@ from infra.components.groups import group, let_in, let_out
 from infra.components.iam import allow, assumed_by, policy
 from infra.components.keys import Keys
 from infra.components.network import Network
-from infra.components.roles import granted
+from infra.components.roles import Granted, granted
 from infra.components.site import Component, Site
 
 
@@ -29,6 +29,7 @@ class Proxy(Component):
         let_out(self, own, database.group, PORT, "database")
         let_in(self, database.group, own, PORT, "proxy")
         self.name = site.name("proxy")  # as its metrics have it
+        role = self._reader(keys.data, logins)
         proxy = aws.rds.Proxy(
             self.name,
             name=self.name,
@@ -37,11 +38,11 @@ class Proxy(Component):
                 aws.rds.ProxyAuthArgs(auth_scheme="SECRETS", iam_auth="DISABLED", secret_arn=each) for each in logins
             ],
             require_tls=True,
-            role_arn=self._reader(keys.data, logins),
+            role_arn=role.arn,
             vpc_security_group_ids=[own],
             vpc_subnet_ids=list(network.subnets["isolated"].values()),
             tags={"Name": site.name("proxy")},
-            opts=self.child(),
+            opts=self.child(*role.rights),
         )
         pool = aws.rds.ProxyDefaultTargetGroup(site.name("proxy", "pool"), db_proxy_name=proxy.name, opts=self.child())
         aws.rds.ProxyTarget(
@@ -54,10 +55,10 @@ class Proxy(Component):
         self.host = proxy.endpoint
         self.register_outputs({"host": self.host})
 
-    def _reader(self, key: Output[str], logins: list[Output[str]]) -> Output[str]:
+    def _reader(self, key: Output[str], logins: list[Output[str]]) -> Granted:
         trust = assumed_by("rds.amazonaws.com", self.site.account)
         may = Output.all(key, self.site.region, *logins).apply(lambda each: may_read(*each))
-        return granted(self, self.site.name("proxy", "role"), trust, own=may).arn
+        return granted(self, self.site.name("proxy", "role"), trust, own=may)
 
 
 def may_read(key: str, region: str, *secrets: str) -> str:

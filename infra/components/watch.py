@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import pulumi
 import pulumi_aws as aws
 from pulumi import Input
 from pulumi_aws.cloudwatch import MetricAlarm, MetricAlarmMetricQueryArgs, MetricAlarmMetricQueryMetricArgs
@@ -36,8 +37,11 @@ class Watch(Component):
         if site.platform.edge and site.platform.edge.load_balancer:
             self._users(site.platform.edge.load_balancer.metrics_name)
 
-    def database(self, names: Sequence[str], proxy: str | None) -> None:
-        """Watch instances of RDS, of which the first is the primary, and the proxy before it."""
+    def database(self, names: Sequence[str], proxy: str | None, made: Sequence[pulumi.Resource]) -> None:
+        """Watch instances of RDS, of which the first is the primary, and the proxy before it.
+
+        `made` are the same instances: RDS takes no subscription to one that it has not.
+        """
         full = saturation.of_database(self.site.platform.database)
         every: list[MetricAlarm] = []
         for name in names:
@@ -53,7 +57,7 @@ class Watch(Component):
             source_type="db-instance",
             source_ids=list(names),
             event_categories=list(EVENTS),
-            opts=self.child(),
+            opts=self.child(*made),
         )
 
     def cache(self, nodes: Sequence[str]) -> None:

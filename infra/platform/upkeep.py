@@ -54,7 +54,8 @@ def look_after(site: Site, keys: Keys, parts: Parts) -> Output[str]:
 def _watch(site: Site, on_call: OnCall, parts: Parts) -> None:
     targets = read_targets(ROOT / "slo.yaml")
     watch = Watch(site, on_call.topic, targets)
-    watch.database(parts.database.identifiers, parts.proxy.name if parts.proxy else None)
+    database, proxy = parts.database, parts.proxy
+    watch.database(database.identifiers, proxy.name if proxy else None, database.instances)
     watch.cache(parts.cache.nodes)
     if events := site.platform.events:
         watch.unread([unread(site, reader) for reader in events.readers])
