@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from pulumi import Input, Output
-from pulumi_kubernetes.rbac.v1 import RoleRefArgs, SubjectArgs
+from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, RoleRefArgs, SubjectArgs
 
 from infra.components.cache import PORT as CACHE_PORT
 from infra.components.database import NAME as DATABASE
 from infra.components.database import PORT as DATABASE_PORT
 from infra.components.identity import APP
-from infra.components.release import GROUP
 from infra.platform.outputs import Outputs
 
 STORE: Final = "aws"
@@ -19,6 +18,19 @@ OWNER: Final = f"{APP}-owner"
 # helm/slot's pods are within the strictest profile; nothing else is let in.
 PROFILE: Final = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 OWN: Final = ("JWT_KEYS", "CURSOR_KEY", "ADMIN_TOKEN")  # settings of app/settings.py that only the application knows
+Rule = tuple[str, list[str], list[str], list[str]]  # API group, resources, verbs, names
+LOOKS: Final[tuple[Rule, ...]] = (
+    ("apps", ["deployments"], ["list"], []),
+    ("discovery.k8s.io", ["endpointslices"], ["list"], []),
+    ("", ["pods"], ["list"], []),
+    ("", ["pods/proxy"], ["get"], []),  # the version that a pod says
+    ("", ["configmaps"], ["get"], [f"{APP}-rollout"]),  # the engine's journal
+    # Of whichever router: the route, and who else sends to the pods.
+    ("", ["services"], ["get"], [APP]),
+    ("networking.k8s.io", ["ingresses"], ["get"], [APP]),
+    ("gateway.networking.k8s.io", ["httproutes"], ["get"], [APP]),
+    ("elbv2.k8s.aws", ["targetgroupbindings"], ["list"], []),
+)
 Spec = dict[str, object]
 
 
@@ -69,8 +81,15 @@ def _database(part: str, said: Outputs) -> Output[str]:
     return Output.concat("postgresql://", _login(part), "@", said.database_host, end)
 
 
-def binding() -> tuple[RoleRefArgs, list[SubjectArgs]]:
-    """Who the release engine is to AWS gets the Role that helm/router makes for it."""
-    group = "rbac.authorization.k8s.io"
-    role = RoleRefArgs(api_group=group, kind="Role", name=f"{APP}-deployer")
-    return role, [SubjectArgs(api_group=group, kind="Group", name=GROUP)]
+def binding(role: str, group: str) -> tuple[RoleRefArgs, list[SubjectArgs]]:
+    """Who comes to the cluster as this group gets a Role of the namespace."""
+    rbac = "rbac.authorization.k8s.io"
+    return RoleRefArgs(api_group=rbac, kind="Role", name=role), [SubjectArgs(api_group=rbac, kind="Group", name=group)]
+
+
+def looks() -> list[PolicyRuleArgs]:
+    """What `release plan` asks about the application: no Secret, no log, nothing that changes anything."""
+    return [
+        PolicyRuleArgs(api_groups=[group], resources=resources, verbs=verbs, resource_names=names or None)
+        for group, resources, verbs, names in LOOKS
+    ]

@@ -13,7 +13,9 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from infra.addons import application, pools
 from infra.addons.charts import CHARTS, TIMEOUT_S, Chart
 from infra.addons.values import VALUES, Facts, wanted
+from infra.components.cluster import REVIEWERS
 from infra.components.identity import APP
+from infra.components.release import GROUP
 from infra.components.site import tags
 from infra.config.platform import Platform
 from infra.platform.outputs import Outputs as Said
@@ -172,16 +174,27 @@ class Application(Part):
             APP, metadata={"name": APP, "labels": application.PROFILE}, opts=self.child()
         )
         if platform.github:
-            role, subjects = application.binding()
-            kubernetes.rbac.v1.RoleBinding(
-                "deployers",
-                metadata={"name": "deployers", "namespace": APP},
-                role_ref=role,
-                subjects=subjects,
+            self._bind("deployers", f"{APP}-deployer", GROUP, space)  # a Role that helm/router makes
+            reviewer = f"{APP}-reviewer"
+            kubernetes.rbac.v1.Role(
+                reviewer,
+                metadata={"name": reviewer, "namespace": APP},
+                rules=application.looks(),
                 opts=self.child(space),
             )
+            self._bind("reviewers", reviewer, REVIEWERS, space)
         self._secret(platform, said, space, charts.releases["external-secrets"])
         self.register_outputs({})
+
+    def _bind(self, name: str, to: str, group: str, *after: pulumi.Resource) -> None:
+        role, subjects = application.binding(to, group)
+        kubernetes.rbac.v1.RoleBinding(
+            name,
+            metadata={"name": name, "namespace": APP},
+            role_ref=role,
+            subjects=subjects,
+            opts=self.child(*after),
+        )
 
     def _secret(self, platform: Platform, said: Said, *after: pulumi.Resource) -> None:
         version = "external-secrets.io/v1"

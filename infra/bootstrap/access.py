@@ -39,8 +39,11 @@ class Access(Component):
         self.arns: dict[Role, Output[str]] = {
             "plan": self._role(
                 "plan",
-                taken_by(number, github, "pull_request", "ref:refs/heads/main"),
+                taken_by(number, github, "ref:refs/heads/main"),
                 lambda bucket, key: [*policies.reads(found, number, name), *policies.looks_at_state(bucket, key)],
+            ),
+            "review": self._role(
+                "review", taken_by(number, github, "pull_request"), lambda _, __: policies.reviews(number, name)
             ),
             "deploy": self._role(
                 "deploy",

@@ -11,10 +11,11 @@ from infra.bootstrap.derive import DATA, SERVICES_OF_DATA, Permissions
 from infra.bootstrap.names import boundary_arn
 from infra.components.controllers import Statement, may
 from infra.components.iam import policy
+from infra.components.release import LOOKS
 from infra.components.watch import DEPLOYS
 
 LIMIT: Final = 6144  # characters of a managed policy, without white space
-ROLES: Final = ("break-glass", "deploy", "plan")
+ROLES: Final = ("break-glass", "deploy", "plan", "review")
 BOUNDARY: Final = "boundary"
 # Services that a role of ours is handed to.
 TAKERS: Final = tuple(
@@ -64,6 +65,15 @@ def reads(found: Permissions, account: str, name: str) -> Iterator[Statement]:
     via = {"kms:ViaService": [f"{each}.*.amazonaws.com" for each in ("s3", "secretsmanager")]}
     yield may(["kms:Decrypt"], StringLike=via)
     yield {"Effect": "Deny", **may(sorted(DATA - OPENED))}
+
+
+def reviews(account: str, name: str) -> Iterator[Statement]:
+    """What `release plan` asks for a pull request, whose code nobody has read: no state, no secret, no file.
+
+    The rest it asks the cluster, where infra/addons/application.py lets it look at the application.
+    """
+    yield may(["eks:DescribeCluster"], f"arn:aws:eks:*:{account}:cluster/{name}-*")
+    yield may([f"elasticloadbalancing:Describe{each}" for each in LOOKS])
 
 
 def program_files(name: str) -> list[str]:

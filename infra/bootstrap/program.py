@@ -20,7 +20,8 @@ class Outputs(NamedTuple):
 
     state_url: Input[str]  # pulumi login
     secrets_provider: Input[str]  # pulumi stack init --secrets-provider
-    plan_role: Input[str]  # plan.yml's AWS_PLAN_ROLE; the platform's access entry
+    plan_role: Input[str]  # infrastructure.yml's AWS_PLAN_ROLE; the platform's access entry
+    review_role: Input[str]  # plan.yml's AWS_REVIEW_ROLE; the platform's access entry
     deploy_role: Input[str]  # whoever runs pulumi up; the platform's access entry
     break_glass_role: Input[str]  # people at night; the platform's access entry
 
@@ -34,6 +35,7 @@ def build(account: Account) -> Outputs:
         state_url=state.url,
         secrets_provider=state.secrets,
         plan_role=access.arns["plan"],
+        review_role=access.arns["review"],
         deploy_role=access.arns["deploy"],
         break_glass_role=access.arns["break-glass"],
     )

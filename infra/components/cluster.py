@@ -25,15 +25,17 @@ POLICIES: Final = {
         "AmazonEKSNetworkingPolicy",
     ),
 }
+REVIEWERS: Final = "primetrade:reviewers"  # what pull requests are in the cluster
 ACCESS: Final = "arn:aws:eks::aws:cluster-access-policy"
 
 
 class Entry(NamedTuple):
-    """Who may come, by a role, and with which of EKS's access policies."""
+    """Who may come, by a role: with one of EKS's access policies, or as a group that the addons program lets in."""
 
     part: str
     role: str
-    policy: str
+    policy: str = ""
+    group: str = ""
 
 
 class Cluster(Component):
@@ -130,9 +132,12 @@ class Cluster(Component):
             cluster_name=self.control.name,
             principal_arn=entry.role,
             type="STANDARD",
+            kubernetes_groups=[entry.group] if entry.group else None,
             tags={"Name": name},
             opts=self.child(),
         )
+        if not entry.policy:
+            return
         aws.eks.AccessPolicyAssociation(
             f"{name}-policy",
             cluster_name=self.control.name,
@@ -144,11 +149,12 @@ class Cluster(Component):
 
 
 def entries(site: Site) -> Iterator[Entry]:
-    """Everybody with rights over the whole cluster. Whoever made it is not among them by that."""
+    """Everybody who comes by a role of the account. Whoever made the cluster is not among them by that."""
     name = site.platform.name
     yield Entry("break-glass", role_arn(site.account, name, "break-glass"), "AmazonEKSClusterAdminPolicy")
     yield Entry("deploy", role_arn(site.account, name, "deploy"), "AmazonEKSClusterAdminPolicy")
-    yield Entry("plan", role_arn(site.account, name, "plan"), "AmazonEKSAdminViewPolicy")
+    yield Entry("plan", role_arn(site.account, name, "plan"), "AmazonEKSAdminViewPolicy")  # Secrets too
+    yield Entry("review", role_arn(site.account, name, "review"), group=REVIEWERS)
     for number, role in enumerate(site.platform.cluster.admins, 1):
         yield Entry(f"admin-{number}", role, "AmazonEKSClusterAdminPolicy")
 

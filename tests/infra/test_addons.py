@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from infra.addons.charts import BALANCER, CHARTS, TIMEOUT_S
 from infra.addons.program import build
 from infra.addons.read import outputs, reference
 from infra.addons.values import VALUES
+from infra.components.cluster import REVIEWERS
 from infra.components.identity import APP
 from infra.components.release import GROUP
 from infra.config.cluster import Nodes
 from infra.config.platform import Platform
 from infra.errors import ConfigError
 from infra.plan import golden, programs, run
-from infra.plan.graph import Graph
+from infra.plan.graph import Graph, Resource
 from infra.plan.tree import difference_lines
 from infra.policy.rule import judge
 from infra.policy.rules import RULES
@@ -256,6 +258,32 @@ def test_the_release_engine_gets_the_role_that_the_router_makes() -> None:
     role = next(each for each in objects("router", "eks-router.yaml") if each["kind"] == "Role")
     assert role["metadata"]["name"] == found["roleRef"]["name"]
     assert [GROUP] == [each["name"] for each in found["subjects"]]
+
+
+def test_a_pull_request_sees_the_application_and_no_secret(addons: Graph) -> None:
+    """Nobody has read its code: it looks at what the engine's own Role looks at, without Secrets and logs."""
+    found = [each for each in addons.resources if each.type.endswith(":Role")]
+    assert bool(read_stack(addons.stack).platform.github) == bool(found)
+    for role in found:
+        assert_looks_only(role, addons["reviewers"].inputs)
+
+
+def assert_looks_only(role: Resource, bound: dict[str, Any]) -> None:
+    """What `release plan` needs, and whom it is given to."""
+    rules: Any = role.inputs["rules"]
+    own = next(each for each in objects("router", "eks-router.yaml") if each["kind"] == "Role")["rules"]
+    engine = {(group, kind, verb) for rule in own for group, kind, verb in rights(rule)}
+    asked = {(group, kind, verb) for rule in rules for group, kind, verb in rights(rule)}
+    routes = ("services", "ingresses", "httproutes")  # of the routers that are not this one, too
+    assert {"get", "list"} == {verb for _, _, verb in asked}
+    assert asked - {each for each in asked if each[1] in routes} <= engine
+    assert not {"secrets", "pods/log", "*"} & {kind for _, kind, _ in asked}
+    assert ([REVIEWERS], role.name) == ([each["name"] for each in bound["subjects"]], bound["roleRef"]["name"])
+
+
+def rights(rule: dict[str, list[str]]) -> Iterator[tuple[str, str, str]]:
+    """Group, kind and verb of each right that a rule gives."""
+    return product(rule["apiGroups"], rule["resources"], rule["verbs"])
 
 
 def test_the_load_balancer_asks_for_a_path_that_the_application_has() -> None:

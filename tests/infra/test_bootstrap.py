@@ -154,7 +154,7 @@ def test_the_table_has_no_type_that_is_not_made() -> None:
     assert KINDS == sorted(NEEDS)
 
 
-@pytest.mark.parametrize("role", ["break-glass", "deploy", "plan"])
+@pytest.mark.parametrize("role", ["break-glass", "deploy", "plan", "review"])
 def test_every_action_is_one_of_iam(role: str) -> None:
     """Of a service that is known; what nobody can call gives a false feeling of having been granted."""
     graph = planned("production")
@@ -275,15 +275,23 @@ def test_no_program_changes_who_may_run_it(account: Graph) -> None:
 
 
 def test_workflows_plan_pull_requests_and_deploy_from_a_guarded_environment(account: Graph) -> None:
-    """A pull request only reads; a deployment has reviewers."""
+    """What opens state and secrets is taken from main only; a deployment has reviewers."""
     subjects = {}
     for role in account.of("iam/role"):
         trust = json.loads(str(role.inputs["assumeRolePolicy"]))["Statement"][0]
         subjects[role.inputs["name"]] = trust.get("Condition", {}).get("StringLike", {}).get(f"{HOST}:sub")
     assert ["repo:primetrade/task-api:environment:infrastructure"] == subjects["primetrade-deploy"]
-    assert ["repo:primetrade/task-api:pull_request", "repo:primetrade/task-api:ref:refs/heads/main"] == (
-        subjects["primetrade-plan"]
-    )
+    assert ["repo:primetrade/task-api:ref:refs/heads/main"] == subjects["primetrade-plan"]
+    assert ["repo:primetrade/task-api:pull_request"] == subjects["primetrade-review"]
+
+
+def test_a_pull_request_opens_nothing(account: Graph) -> None:
+    """Nobody has read its code: it finds the cluster and looks at load balancers, and that is all it may."""
+    found = {action for each in statements(account, "review") for action in each["Action"]}
+    assert {"eks:DescribeCluster"} == {each for each in found if not each.startswith("elasticloadbalancing:Describe")}
+    (cluster,) = about(account, "review", "eks:DescribeCluster")
+    number = json.loads(str(account.of("pulumi:providers")[0].inputs["allowedAccountIds"]))[0]
+    assert [f"arn:aws:eks:*:{number}:cluster/primetrade-*"] == cluster["Resource"]
 
 
 def test_the_glass_is_broken_by_named_people(account: Graph) -> None:

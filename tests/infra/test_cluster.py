@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.components.addons import ADDONS
+from infra.components.cluster import REVIEWERS
 from infra.config.cluster import Cluster
 from infra.config.platform import Platform
 from infra.plan.graph import Graph, Resource
@@ -51,7 +52,7 @@ def statements(graph: Graph, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_three_roles_of_the_account_come_in_and_nobody_else(stack: Graph) -> None:
+def test_roles_of_the_account_come_in_and_nobody_else(stack: Graph) -> None:
     """People at night, the pipeline, and what only reads; whoever made the cluster has no rights by that."""
     account = read_stack(stack.stack).platform.account
     found = {
@@ -63,6 +64,11 @@ def test_three_roles_of_the_account_come_in_and_nobody_else(stack: Graph) -> Non
         f"arn:aws:iam::{account}:role/primetrade-deploy": "AmazonEKSClusterAdminPolicy",
         f"arn:aws:iam::{account}:role/primetrade-plan": "AmazonEKSAdminViewPolicy",
     } == found
+    review = stack[f"primetrade-{stack.stack}-access-review"].inputs
+    assert (f"arn:aws:iam::{account}:role/primetrade-review", [REVIEWERS]) == (
+        review["principalArn"],
+        review["kubernetesGroups"],
+    )
     assert {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False} == control(stack)[
         "accessConfig"
     ]
