@@ -101,7 +101,10 @@ class Teardown:
         if self.workloads:
             stages += [
                 Stage("fronts", self.workloads.fronts, self.workloads.delete_fronts),
+                Stage("disruption budgets", self.workloads.budgets, self.workloads.delete_budgets),
                 Stage("node pools", self.workloads.pools, self.workloads.delete_pools),
+                # Now that no pod has them; one that waits for a node may claim another, and gets no disk without.
+                Stage("disks", self.workloads.disks, self.workloads.delete_disks),
             ]
         stages += [
             Stage("load balancers", lambda name=each.id: leftover.balancers(self.account, name), _wait)  # type: ignore[misc]

@@ -36,10 +36,11 @@ class FakeEngine:
 
 
 class FakeWorkloads:
-    """A cluster whose fronts and pools go a look after they were told to."""
+    """A cluster in which what was told to go is gone; a node does not go while a budget holds its pods."""
 
     def __init__(self, asked: list[str]) -> None:
         self.asked, self.front, self.pool = asked, ["ingress web/task-api"], ["nodepool/general"]
+        self.budget, self.disk = ["budget web/task-api"], ["disk monitoring/prometheus"]
 
     def fronts(self) -> list[str]:
         return list(self.front)
@@ -53,4 +54,20 @@ class FakeWorkloads:
 
     def delete_pools(self) -> None:
         self.asked.append("delete pools")
-        self.pool.clear()
+        if not self.budget:
+            self.pool.clear()
+
+    def budgets(self) -> list[str]:
+        return list(self.budget)
+
+    def delete_budgets(self) -> None:
+        self.asked.append("delete budgets")
+        self.budget.clear()
+
+    def disks(self) -> list[str]:
+        return list(self.disk)
+
+    def delete_disks(self) -> None:
+        self.asked.append("delete disks")
+        if not self.pool:
+            self.disk.clear()

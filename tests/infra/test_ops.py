@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +30,7 @@ from infra.ops.drift import Tagged, by_tags, drift, sort
 from infra.ops.drill import Exercise
 from infra.ops.engine import PROGRAMS, Owned, Program, Stack, Step
 from infra.ops.gates import ENDS, STATEFUL, refusals
+from infra.ops.kubectl import Kubectl
 from infra.ops.patience import Patience, Tell
 from infra.ops.teardown import Teardown
 from infra.plan import golden
@@ -222,7 +225,7 @@ def test_a_resource_is_known_by_its_arn_or_by_its_id() -> None:
 
 
 def test_a_teardown_goes_from_the_cluster_down_to_the_network(account: Account) -> None:
-    """Fronts, pools, interfaces, AWS's protection, then the programs from the last to the first."""
+    """Fronts, budgets, pools, disks, interfaces, AWS's protection, then the programs from the last to the first."""
     vpc, subnets = network(account)
     account.ec2.create_network_interface(SubnetId=subnets[0])
     arn = database(account, "primetrade-dev-database", protected=True)
@@ -235,10 +238,53 @@ def test_a_teardown_goes_from_the_cluster_down_to_the_network(account: Account) 
         work.run("", Clock().patience())
     found = work.run("dev", Clock().patience())
     destroyed = [f"destroy {each.name}" for each in reversed(PROGRAMS)]
-    assert ["delete fronts", "delete pools", "unprotect platform", *destroyed] == engine.asked
+    cluster = [f"delete {part}" for part in ("fronts", "budgets", "pools", "disks")]
+    assert [*cluster, "unprotect platform", *destroyed] == engine.asked
     assert [] == leftover.interfaces(account, vpc)
     assert not account.rds.describe_db_instances()["DBInstances"][0]["DeletionProtection"]
     assert [arn] == found.leftovers
+
+
+CLUSTER = {
+    "poddisruptionbudgets --all-namespaces": [
+        {"metadata": {"namespace": "task-api", "name": "task-api-blue"}},
+        {"metadata": {"namespace": "kube-system", "name": "coredns"}},
+    ],
+    "persistentvolumes": [
+        {"spec": {"csi": {"driver": driver}, "persistentVolumeReclaimPolicy": policy, "claimRef": claim}}
+        for driver, policy, claim in (
+            ("ebs.csi.aws.com", "Delete", {"namespace": "monitoring", "name": "metrics"}),
+            ("ebs.csi.aws.com", "Retain", {"namespace": "monitoring", "name": "kept"}),
+            ("efs.csi.aws.com", "Delete", {"namespace": "task-api", "name": "exports"}),
+        )
+    ],
+}
+KUBECTL = """#!{python}
+import json, sys
+words = [word for word in sys.argv[1:] if word not in ("--context", "dev") and "request-timeout" not in word]
+open({log!r}, "a").write(" ".join(words) + "\\n")
+if words[0] == "get":
+    print(json.dumps({{"items": {cluster!r}[" ".join(words[1:-2])]}}))
+"""
+
+
+def test_budgets_and_disks_are_found_and_asked_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By kubectl's own words; EKS's own budgets, disks that shall stay, and what is no disk are left alone."""
+    program, log = tmp_path / "kubectl", tmp_path / "log"
+    program.write_text(KUBECTL.format(python=sys.executable, log=str(log), cluster=CLUSTER))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    cluster = Kubectl("dev")
+    assert (["budget task-api/task-api-blue"], ["disk monitoring/metrics"]) == (cluster.budgets(), cluster.disks())
+    cluster.delete_budgets()
+    cluster.delete_disks()
+    assert [
+        f"delete {what} --wait=false --ignore-not-found"
+        for what in (
+            "poddisruptionbudget task-api-blue --namespace task-api",
+            "persistentvolumeclaim metrics --namespace monitoring",
+        )
+    ] == [line for line in log.read_text().splitlines() if line.startswith("delete")]
 
 
 BUCKET, REPOSITORY = "aws:s3/bucket:Bucket", "aws:ecr/repository:Repository"
