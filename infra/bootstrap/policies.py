@@ -100,9 +100,11 @@ def writes(found: Permissions, regions: Sequence[str], account: str, name: str) 
 
 
 def empties(name: str) -> Iterator[Statement]:
-    """Empty what a teardown ends: only where no environment keeps its data."""
+    """Empty and unlock what a teardown ends: only where no environment keeps its data."""
     yield may(["s3:DeleteObjectVersion"], f"arn:aws:s3:::{name}-*")
     yield may(EMPTIES)
+    own = [f"arn:aws:dynamodb:*:*:table/{name}-*", f"arn:aws:rds:*:*:db:{name}-*"]
+    yield may(["dynamodb:DescribeTable", "dynamodb:UpdateTable", "rds:StartDBInstance"], own)
 
 
 def forgets_nothing() -> Statement:

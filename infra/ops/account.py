@@ -16,6 +16,7 @@ from infra.errors import ConfigError, OpsError
 if TYPE_CHECKING:  # the types are for development only
     from types_boto3_backup import BackupClient
     from types_boto3_cloudwatch import CloudWatchClient
+    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_ec2 import EC2Client
     from types_boto3_eks import EKSClient
     from types_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -63,6 +64,11 @@ class Account:
     def cloudwatch(self) -> CloudWatchClient:
         """Metrics."""
         return self._session.client("cloudwatch", config=LIMITS)
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """Tables."""
+        return self._session.client("dynamodb", config=LIMITS)
 
     @cached_property
     def ec2(self) -> EC2Client:

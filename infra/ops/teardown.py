@@ -14,7 +14,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.errors import NeedsPersonError, OpsError
-from infra.ops import contents, leftover
+from infra.ops import contents, leftover, protection
 from infra.ops.account import Account
 from infra.ops.drift import Tagged
 from infra.ops.engine import Owned, Program, Stack
@@ -69,7 +69,7 @@ class Teardown:
         try:
             for stage in self._stages():
                 found[stage.name] = self._clear(stage, patience)
-            self._lift()
+            self._lift(patience)
             for program in reversed(self.stack.programs):
                 self._destroy(program, patience)
         except (OpsError, BotoCoreError, ClientError) as exc:
@@ -134,15 +134,10 @@ class Teardown:
     def _protected(self) -> list[str]:
         return [each.name for each in self.owned if each.protect]
 
-    def _lift(self) -> None:
+    def _lift(self, patience: Patience) -> None:
         """AWS's own protection and Pulumi's, which a person has just asked for."""
-        for each in self._of("rds/instance"):
-            name = each.arn.rpartition(":")[2]
-            self.account.rds.modify_db_instance(
-                DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True
-            )
-        for each in self._of("eks/cluster"):
-            self.account.eks.update_cluster_config(name=each.id, deletionProtection=False)
+        for each in self.owned:
+            protection.lift(self.account, each, patience, self.stack.tell)
         for program in self.stack.programs:
             if any(each.protect for each in self.stack.engine.owned(program, self.stack.name)):
                 self.stack.engine.unprotect(program, self.stack.name)

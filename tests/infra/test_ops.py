@@ -32,6 +32,7 @@ from infra.ops.engine import PROGRAMS, Owned, Program, Stack, Step
 from infra.ops.gates import ENDS, STATEFUL, refusals
 from infra.ops.kubectl import Kubectl
 from infra.ops.patience import Patience, Tell
+from infra.ops.protection import lift
 from infra.ops.teardown import Teardown
 from infra.plan import golden
 from infra.stackfile import read_stack, stacks
@@ -243,6 +244,61 @@ def test_a_teardown_goes_from_the_cluster_down_to_the_network(account: Account) 
     assert [] == leftover.interfaces(account, vpc)
     assert not account.rds.describe_db_instances()["DBInstances"][0]["DeletionProtection"]
     assert [arn] == found.leftovers
+
+
+def protected_table(account: Account, name: str) -> Owned:
+    table = account.dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "about", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "about", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        DeletionProtectionEnabled=True,
+    )["TableDescription"]
+    return Owned("audit", "aws:dynamodb/table:Table", name, table["TableArn"])
+
+
+def test_protection_is_lifted_from_what_has_it_and_a_second_time_nothing_is_asked(account: Account) -> None:
+    """A teardown that stopped half-way goes on: AWS refuses to be told what is so already."""
+    network(account)
+    arn = database(account, "primetrade-dev-database", protected=True)
+    state = (Owned("db", DATABASE, "db-1", arn), protected_table(account, "primetrade-dev-audit"))
+    asked: list[str] = []
+    for client in (account.rds, account.dynamodb):
+        client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
+    for _ in range(2):
+        Teardown(stack(FakeEngine({"platform": state})), account, None, list).run("", Clock().patience())
+    changes = [name for name in asked if not name.startswith("Describe")]
+    assert ["ModifyDBInstance", "UpdateTable"] == changes
+    account.dynamodb.delete_table(TableName="primetrade-dev-audit")  # which AWS refuses while it is protected
+    account.rds.delete_db_instance(DBInstanceIdentifier="primetrade-dev-database", SkipFinalSnapshot=True)
+    found = Teardown(stack(FakeEngine({"platform": state})), account, None, list).run("", Clock().patience())
+    assert "" == found.stopped
+
+
+def test_a_stopped_database_is_started_to_be_unlocked(account: Account) -> None:
+    """At night it is; RDS would refuse the change."""
+    network(account)
+    arn = database(account, "primetrade-dev-database", protected=True)
+    account.rds.stop_db_instance(DBInstanceIdentifier="primetrade-dev-database")
+    engine = FakeEngine({"platform": (Owned("db", DATABASE, "db-1", arn),)})
+    Teardown(stack(engine), account, None, list).run("", Clock().patience())
+    (found,) = account.rds.describe_db_instances()["DBInstances"]
+    assert ("available", False) == (found["DBInstanceStatus"], found["DeletionProtection"])
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_a_cluster_is_unlocked_where_it_is_locked(account: Account, protected: bool) -> None:
+    """Calls and answers are held against AWS's own description of them: moto's clusters have no such lock."""
+    cluster = Owned("cluster", "aws:eks/cluster:Cluster", "primetrade-dev")
+    with Stubber(account.eks) as stubber:
+        name = {"name": cluster.id}
+        stubber.add_response("describe_cluster", {"cluster": {"deletionProtection": protected}}, name)
+        if protected:
+            stubber.add_response("update_cluster_config", {"update": {}}, {**name, "deletionProtection": False})
+            for on in (True, False):  # it takes a while
+                stubber.add_response("describe_cluster", {"cluster": {"deletionProtection": on}}, name)
+        lift(account, cluster, Clock().patience(), lambda line: None)
+        stubber.assert_no_pending_responses()
 
 
 CLUSTER = {
