@@ -76,6 +76,7 @@ def facts(platform: Platform, said: Said) -> Facts:
     return Facts(
         cluster=said.cluster_name,
         region=platform.region,
+        tags=tags(platform),
         vpc=said.vpc,
         queue=said.interruptions,
         auto=platform.cluster.mode == "auto",

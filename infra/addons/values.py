@@ -23,6 +23,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     cluster: Input[str]
     region: str
+    tags: dict[str, str]
     vpc: Input[str]
     queue: Input[str] | None  # Karpenter's
     auto: bool  # EKS makes the nodes
@@ -37,6 +38,7 @@ def balancer(facts: Facts) -> Values:
         "clusterName": facts.cluster,
         "region": facts.region,
         "vpcId": facts.vpc,
+        "defaultTags": facts.tags,
         "serviceAccount": {"name": BALANCER},
         "enableServiceMutatorWebhook": False,  # else no Service can be made while it is down
         **ON_SYSTEM,

@@ -15,7 +15,7 @@ import pulumi_aws as aws
 from infra.components.cluster import Cluster
 from infra.components.identity import trust
 from infra.components.roles import granted
-from infra.components.site import Component, Site
+from infra.components.site import Component, Site, tags
 from infra.config.cluster import AddonName
 
 When = Literal["before", "after"]
@@ -63,6 +63,12 @@ def chosen(mode: str, when: When) -> list[Addon]:
     return [each for each in ADDONS if each.when == when and (each.auto or mode != "auto")]
 
 
+def settings(addon: Addon, site: Site) -> dict[str, object]:
+    """An add-on's own, and the environment's tags for what it makes: a budget and a teardown look for them."""
+    made = {"controller": {"extraVolumeTags": tags(site.platform)}} if addon.name == "aws-ebs-csi-driver" else {}
+    return {**addon.settings, **made}
+
+
 class Addons(Component):
     """Those of one time; `made` is what the next time waits for."""
 
@@ -86,7 +92,7 @@ class Addons(Component):
             addon_name=addon.name,
             addon_version=self.site.platform.cluster.addons.get(addon.name),
             cluster_name=self.cluster.control.name,
-            configuration_values=json.dumps(addon.settings, sort_keys=True) if addon.settings else None,
+            configuration_values=json.dumps(found, sort_keys=True) if (found := settings(addon, self.site)) else None,
             pod_identity_associations=identities,
             resolve_conflicts_on_create="OVERWRITE",
             resolve_conflicts_on_update="PRESERVE",  # what was changed in the cluster stays, and a drift check shows it

@@ -11,7 +11,10 @@ from infra.ops.account import Account
 from infra.ops.engine import Owned, Stack, Step
 
 # Tags that say that something in the cluster made it: such resources come and go with workloads.
-CLUSTER_TAGS: Final = ("kubernetes.io/", "karpenter.", "elbv2.k8s.aws/", "ingress.k8s.aws/", "service.k8s.aws/", "eks:")
+CLUSTER_TAGS: Final = (
+    *("kubernetes.io/", "karpenter.", "elbv2.k8s.aws/", "ingress.k8s.aws/", "service.k8s.aws/", "eks:"),
+    "ebs.csi.aws.com/",
+)
 AWS_TAGS: Final = ("aws:",)  # made by another service of AWS: backups, groups of nodes
 
 

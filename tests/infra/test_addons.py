@@ -260,6 +260,16 @@ def test_the_release_engine_gets_the_role_that_the_router_makes() -> None:
     assert [GROUP] == [each["name"] for each in found["subjects"]]
 
 
+def test_what_the_cluster_makes_has_the_environments_tags(addons: Graph, committed: Callable[[str], Graph]) -> None:
+    """Load balancers and disks: budgets count by them, drift and teardown look for them."""
+    platform = committed(addons.stack)
+    wanted = json.loads(str(platform.of("pulumi:providers")[0].inputs["defaultTags"]))["tags"]
+    balancer: Any = addons[BALANCER].inputs["values"]
+    assert wanted == balancer["defaultTags"]
+    (disks,) = (each for each in platform.of("eks/addon") if "ebs-csi" in each.name)
+    assert wanted == json.loads(str(disks.inputs["configurationValues"]))["controller"]["extraVolumeTags"]
+
+
 def test_a_pull_request_sees_the_application_and_no_secret(addons: Graph) -> None:
     """Nobody has read its code: it looks at what the engine's own Role looks at, without Secrets and logs."""
     found = [each for each in addons.resources if each.type.endswith(":Role")]

@@ -214,6 +214,12 @@ def network_of(account: Account) -> list[str]:
     return [each["SubnetId"] for each in account.ec2.describe_subnets()["Subnets"] if not each["DefaultForAz"]][:2]
 
 
+def test_a_disk_of_the_cluster_is_told_from_what_nobody_owns() -> None:
+    """It has the environment's tags, and its driver's."""
+    disk = Tagged("arn:aws:ec2:us-east-1:1:volume/vol-1", {"environment": "dev", "ebs.csi.aws.com/cluster": "true"})
+    assert ((), (disk.arn,)) == sort([disk], [])
+
+
 def test_a_resource_is_known_by_its_arn_or_by_its_id() -> None:
     """States have one or the other."""
     arn = "arn:aws:ec2:us-east-1:1:vpc/vpc-1"
