@@ -13,6 +13,7 @@ from pulumi_aws.cloudwatch import MetricAlarm, MetricAlarmMetricQueryArgs, Metri
 from infra.components import burning, dashboard, saturation
 from infra.components.burning import Window
 from infra.components.saturation import PERIOD_S, Full
+from infra.components.silence import users
 from infra.components.site import Component, Site
 from infra.config.platform import Profile
 from slo.objective import Targets
@@ -26,11 +27,14 @@ SILENT_MINUTES: Final = 15  # without any request, after which production is los
 
 
 class Watch(Component):
-    """Says on `topic` what is wrong. Call `database`, `cache` and `unread` for what shall be watched, then `board`."""
+    """Says on `topic` what is wrong; users come by `distribution` where there is one.
 
-    def __init__(self, site: Site, topic: Input[str], targets: Targets) -> None:
+    Call `database`, `cache` and `unread` for what shall be watched, then `board`.
+    """
+
+    def __init__(self, site: Site, topic: Input[str], targets: Targets, distribution: Input[str] | None = None) -> None:
         super().__init__("Watch", site)
-        self.topic, self.targets = topic, targets
+        self.topic, self.targets, self.distribution = topic, targets, distribution
         self.alarms: list[str] = []  # names of those that somebody hears
         self.graphs: list[dashboard.Graph] = []
         self.deploying = self._deploying()
@@ -116,19 +120,19 @@ class Watch(Component):
         )
 
     def _silence(self, balancer: str) -> None:
-        name = self.site.name("silence")
+        name, count = self.site.name("silence"), users(self.site.region, self.distribution, balancer)
         self._alarm(
             name,
             alarm_description=f"No request for {SILENT_MINUTES} minutes",
-            namespace=burning.NAMESPACE,
-            metric_name="RequestCount",
-            dimensions={"LoadBalancer": balancer},
+            namespace=count.namespace,
+            metric_name=count.name,
+            dimensions=count.dimensions,
             statistic="Sum",
             period=60,
             evaluation_periods=SILENT_MINUTES,
             comparison_operator="LessThanThreshold",
-            threshold=1,
-            treat_missing_data="breaching",  # the load balancer sends nothing where nothing came
+            threshold=count.least,
+            treat_missing_data="breaching",  # nothing is counted where nothing came
             alarm_actions=[self.topic],
             ok_actions=[self.topic],
         )

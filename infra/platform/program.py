@@ -36,8 +36,9 @@ def build(platform: Platform, secret: Callable[[str], Output[str]]) -> Outputs:
     secrets = [database.secret, database.app_secret, cache.secret, own.secret]
     kubernetes = Kubernetes(site, keys, network, clients, secrets)
     after, kept = later(site, keys, network, kubernetes.app, kubernetes.cluster.group)
-    on_call = look_after(site, keys, Parts(database, proxy, cache, kubernetes.nodes, [database.primary.arn, *kept]))
     before = front(site, keys, network)
+    stateful = [database.primary.arn, *kept]
+    on_call = look_after(site, keys, Parts(database, proxy, cache, kubernetes.nodes, stateful, before.distribution))
     registry = Registry(site, keys, platform.registry) if platform.registry else None
     archive = Archive(site, keys, platform.archive) if platform.archive else None
     if archive and archive.config.package:

@@ -32,6 +32,7 @@ class Parts(NamedTuple):
     cache: Cache
     nodes: Nodes | None  # Auto Mode has its own
     stateful: Sequence[Input[str]]  # ARNs of all that cannot be made again
+    distribution: Input[str] | None  # by which users come
 
 
 def look_after(site: Site, keys: Keys, parts: Parts) -> Output[str]:
@@ -53,7 +54,7 @@ def look_after(site: Site, keys: Keys, parts: Parts) -> Output[str]:
 
 def _watch(site: Site, on_call: OnCall, parts: Parts) -> None:
     targets = read_targets(ROOT / "slo.yaml")
-    watch = Watch(site, on_call.topic, targets)
+    watch = Watch(site, on_call.topic, targets, parts.distribution)
     database, proxy = parts.database, parts.proxy
     watch.database(database.identifiers, proxy.name if proxy else None, database.instances)
     watch.cache(parts.cache.nodes)

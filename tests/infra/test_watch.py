@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from infra.components.burning import LONGEST_S, Window, alarms
 from infra.components.oncall import may_speak
+from infra.components.origin import CHECK_S
+from infra.components.silence import users
 from infra.components.watch import DEPLOYS
 from infra.plan.graph import Graph
 from infra.stackfile import ROOT, read_stack
@@ -104,6 +106,21 @@ def test_a_deploy_silences_what_is_full_and_never_the_users(committed: Callable[
     assert {"primetrade-prod-database-full", "primetrade-prod-cache-full"} == quiet
     word = graph["primetrade-prod-deploying"].inputs
     assert DEPLOYS == (word["namespace"], word["metricName"], *word["dimensions"])  # type: ignore[misc]
+
+
+def test_silence_is_heard_where_no_checker_is_counted(committed: Callable[[str], Graph]) -> None:
+    """Route 53 asks the load balancer every few seconds, whether or not there are users."""
+    graph = committed("prod")
+    alarm = graph["primetrade-prod-silence"].inputs
+    assert ("AWS/CloudFront", "Requests", 1) == (alarm["namespace"], alarm["metricName"], alarm["threshold"])
+    assert {"DistributionId": "${primetrade-prod-edge.id}", "Region": "Global"} == alarm["dimensions"]
+
+
+def test_elsewhere_silence_is_less_than_the_checkers_ask() -> None:
+    """CloudFront's metrics are in one region, and an alarm hears those of its own: 18 checkers come every 30 s."""
+    for region, distribution in (("eu-west-1", "E1"), ("us-east-1", None)):
+        count = users(region, distribution, "app/x/1")  # type: ignore[arg-type]
+        assert ({"LoadBalancer": "app/x/1"}, True) == (count.dimensions, count.least > 18 * 60 / CHECK_S)
 
 
 def test_every_instance_and_node_is_watched(stack: Graph) -> None:
