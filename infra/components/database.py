@@ -21,6 +21,9 @@ PORT: Final = 5432
 NAME: Final = "primetrade"  # of the database and of its owner
 PARAMETERS: Final = {
     "rds.force_ssl": "1",
+    # Blue/green to the next major version replicates so, and it is read at a start: set on the day, production would
+    # restart twice. It costs WAL, the keys of rows that are changed or deleted; without a slot nothing is held back.
+    "rds.logical_replication": "1",
     "log_min_duration_statement": "1000",  # ms
     "log_lock_waits": "1",
     "idle_in_transaction_session_timeout": "60000",  # ms; one forgotten transaction holds back every vacuum

@@ -205,13 +205,17 @@ def test_the_proxy_reads_its_secrets_and_no_other() -> None:
 
 
 def test_parameters_belong_to_the_version(graph_of: Callable[..., Graph]) -> None:
-    """Another major version gets a group of another name, which is made before the old one goes; TLS is forced."""
+    """Another major version gets a group of another name, which is made before the old one goes.
+
+    TLS is forced; what blue/green to the next version needs at the start is there from the first one.
+    """
     groups = {version: graph_of(database={"version": version}).of("rds/parameterGroup") for version in ("17", "18")}
     assert {"primetrade-dev-database-postgres17", "primetrade-dev-database-postgres18"} == {
         each.name for found in groups.values() for each in found
     }
     values: Any = groups["18"][0].inputs["parameters"]
-    assert "1" == {each["name"]: each["value"] for each in values}["rds.force_ssl"]
+    said = {each["name"]: each["value"] for each in values}
+    assert ("1", "1") == (said["rds.force_ssl"], said["rds.logical_replication"])
 
 
 def test_logs_of_every_instance_exist_before_it(stack: Graph) -> None:
