@@ -18,7 +18,13 @@ SETTINGS: Final = (
     *("ecr/lifecyclePolicy", "ecr/replicationConfiguration", "ecr/repositoryPolicy", "efs/fileSystemPolicy"),
     *("iam/rolePolicy", "iam/rolePolicyAttachment", "kms/alias", "s3/bucketLifecycleConfiguration", "s3/bucketPolicy"),
     *("s3/bucketPublicAccessBlock", "s3/bucketServerSideEncryptionConfiguration", "s3/bucketVersioning"),
-    *("secretsmanager/secretVersion", "sns/topicPolicy", "sqs/queuePolicy", "vpc/securityGroupEgressRule"),
+    *(
+        "rds/eventSubscription",
+        "secretsmanager/secretVersion",
+        "sns/topicPolicy",
+        "sqs/queuePolicy",
+        "vpc/securityGroupEgressRule",
+    ),
     *("vpc/securityGroupIngressRule",),
 )
 LINKS: Final = (
@@ -33,7 +39,7 @@ LINKS: Final = (
     ),
     *("cloudwatch/logDelivery", "costexplorer/anomalySubscription", "ec2/defaultSecurityGroup", "ec2/flowLog"),
     *("ec2/route", "ec2/routeTableAssociation", "ec2/vpcEndpoint", "efs/mountTarget", "eks/accessEntry"),
-    *("eks/accessPolicyAssociation", "eks/addon", "eks/podIdentityAssociation", "rds/eventSubscription"),
+    *("eks/accessPolicyAssociation", "eks/addon", "eks/podIdentityAssociation"),
     *("rds/instanceAutomatedBackupsReplication", "rds/proxyDefaultTargetGroup", "rds/proxyTarget"),
     *("scheduler/schedule", "sns/topicSubscription", "wafv2/webAclLoggingConfiguration"),
 )
