@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from infra.config.base import Region, Strict
+from infra.config.base import Name, Region, Strict
 from infra.stackfile import Encrypted
 
 PROJECT = "primetrade-bootstrap"
@@ -40,7 +40,7 @@ class Account(Strict, frozen=True):
     deployers: Annotated[
         tuple[Person, ...], Meta(max_length=10, description="Who may deploy by hand, as GitHub does; users by MFA.")
     ] = ()
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,15}$", description="Begins every name.")] = "primetrade"
+    name: Name = "primetrade"
     state_days: Annotated[int, Meta(ge=30, le=3650, description="How long an old version of the state stays.")] = 365
 
     @property

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from pulumi import Input, Output
 
 from infra.components.site import Component, Site
-from infra.config.edge import Edge
+from infra.config.edge import ORIGIN, Edge
 from infra.config.platform import Profile
 
 GLOBAL: Final = "us-east-1"  # where CloudFront's certificates and firewalls are, wherever its origins are
@@ -22,7 +22,7 @@ class Zone(Component):
         super().__init__("Zone", site)
         self.second = site.platform.profile is Profile.DR
         self.public = f"{edge.host}.{edge.zone}"
-        self.origin = f"origin.{edge.zone}"  # whichever region answers
+        self.origin = f"{ORIGIN}.{edge.zone}"  # whichever region answers
         self.here = f"{site.region}.{self.origin}"  # this region, well or not
         self.id: Input[str] = edge.zone_id or self._zone(edge.zone)
         self.certificate = self._certificate("origin", self.origin, site.region)

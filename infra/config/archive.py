@@ -21,3 +21,7 @@ class Archive(Strict, frozen=True):
     ] = None
     cold_days: Annotated[int, Meta(ge=1, le=365, description="Days until S3 moves a file to Glacier.")] = 30
     keep_years: Annotated[int, Meta(ge=1, le=100, description="Years until a file is deleted.")] = 7
+
+    def __post_init__(self) -> None:
+        if self.cold_days >= self.keep_years * 365:
+            raise ValueError(f"cold_days: {self.cold_days} is no day before a file is deleted; give fewer")

@@ -9,7 +9,10 @@ from msgspec import Meta
 from infra.config.base import Strict
 
 TIME: Final = r"([01]\d|2[0-3]):[0-5]\d"
-DAY: Final = "(mon|tue|wed|thu|fri|sat|sun)"
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY: Final = f"({'|'.join(DAYS)})"
+DAY_MIN: Final = 24 * 60
+LEAST_MIN: Final = 30  # of a window
 
 
 class Database(Strict, frozen=True):
@@ -40,7 +43,10 @@ class Database(Strict, frozen=True):
     backup_window: Annotated[str, Meta(pattern=rf"^{TIME}-{TIME}$", description="UTC.")] = "03:00-04:00"
     maintenance_window: Annotated[
         str,
-        Meta(pattern=rf"^{DAY}:{TIME}-{DAY}:{TIME}$", description="UTC, not in the other window."),
+        Meta(
+            pattern=rf"^{DAY}:{TIME}-{DAY}:{TIME}$",
+            description="UTC, 30 minutes or more, not in the other window.",
+        ),
     ] = "sun:05:00-sun:06:00"
     deletion_protection: Annotated[bool, Meta(description="RDS refuses to delete it until this is off.")] = True
     insights: Annotated[
@@ -56,6 +62,7 @@ class Database(Strict, frozen=True):
     ] = None
 
     def __post_init__(self) -> None:
+        self._check_windows()
         # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html#rds-secrets-manager-limitations
         if self.password == "managed" and (self.replicas or self.replica_of):  # noqa: S105 - a way, not a password
             raise ValueError("password: RDS makes no replica of a database whose password it manages; take written")
@@ -65,3 +72,26 @@ class Database(Strict, frozen=True):
             raise ValueError("replicas: of a replica are not made here; take 0 until it is promoted")
         if self.replica_of and self.proxy:
             raise ValueError("proxy: reads a secret that a replica does not have; take false until it is promoted")
+
+    def _check_windows(self) -> None:
+        """As RDS does: neither is short, and on no day of the week do they meet."""
+        for key, found in (("backup_window", self.backup_window), ("maintenance_window", self.maintenance_window)):
+            if len(minutes(found)) < LEAST_MIN:
+                raise ValueError(f"{key}: {found} is short; give {LEAST_MIN} minutes or more")
+        busy = {minute % DAY_MIN for minute in minutes(self.backup_window)}
+        if any(minute % DAY_MIN in busy for minute in minutes(self.maintenance_window)):
+            raise ValueError(
+                f"maintenance_window: {self.maintenance_window} meets backup_window, {self.backup_window}; part them"
+            )
+
+
+def minutes(window: str) -> range:
+    """The minutes of a window, from its day's or week's first one on; one that ends before it begins goes round."""
+    begin, end = (_minute(each) for each in window.split("-"))
+    around = 7 * DAY_MIN if window[0].isalpha() else DAY_MIN
+    return range(begin, end if end >= begin else end + around)
+
+
+def _minute(time: str) -> int:
+    *day, hour, minute = time.split(":")
+    return sum(DAYS.index(each) * DAY_MIN for each in day) + int(hour) * 60 + int(minute)

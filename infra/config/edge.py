@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from infra.config.base import Strict
 
+ORIGIN: Final = "origin"  # the label of what CloudFront asks
 LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
@@ -56,3 +57,7 @@ class Edge(Strict, frozen=True):
         int,
         Meta(ge=100, le=2_000_000_000, description="Most from one address in 5 minutes; the application limits users."),
     ] = 10_000
+
+    def __post_init__(self) -> None:
+        if self.host == ORIGIN:
+            raise ValueError(f"host: {ORIGIN} is what CloudFront asks; take another, such as api")

@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from infra.config.archive import Archive
-from infra.config.base import LogDays, Region, Strict
+from infra.config.base import ZONES, LogDays, Name, Region, Strict
 from infra.config.cache import Cache
 from infra.config.cluster import Cluster
 from infra.config.cost import Cost
@@ -44,7 +44,7 @@ class Platform(Strict, frozen=True):
     region: Annotated[Region, Meta(description="Where it is.")]
     account: Annotated[str, Meta(pattern=r"^\d{12}$", description="The only account it may touch.")]
     owner: Annotated[str, Meta(pattern=r"^[\w.@-]{1,64}$", description="Who answers for it; a tag on everything.")]
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,15}$", description="Begins every name.")] = "primetrade"
+    name: Name = "primetrade"
     github: Annotated[
         Annotated[str, Meta(pattern=r"^[\w.-]{1,39}/[\w.-]{1,100}$")] | None,
         Meta(description="OWNER/REPOSITORY whose workflows push images and release here; none: none does."),
@@ -75,9 +75,7 @@ class Platform(Strict, frozen=True):
         return self.profile in (Profile.PROD, Profile.DR)
 
     def __post_init__(self) -> None:
-        home = {Profile.PROD: "us-east-1", Profile.DR: "eu-west-1"}.get(self.profile)
-        if home and self.region != home:
-            raise ValueError(f"region: {self.profile} is not in {self.region}; it has its home in {home}")
+        self._check_place()
         if self.database.replica_of and f":{self.region}:" in self.database.replica_of:
             raise ValueError(f"database.replica_of: is in {self.region} too; name a primary in another region")
         if self.archive and self.database.replica_of:
@@ -95,6 +93,14 @@ class Platform(Strict, frozen=True):
         if self.keeps_data:
             for key, found, allowed in self._below_production():
                 raise ValueError(f"{key}: {found} is not for {self.profile}; {allowed}")
+
+    def _check_place(self) -> None:
+        home = {Profile.PROD: "us-east-1", Profile.DR: "eu-west-1"}.get(self.profile)
+        if home and self.region != home:
+            raise ValueError(f"region: {self.profile} is not in {self.region}; it has its home in {home}")
+        zones = ZONES[self.region]
+        if wrong := [zone for zone in self.network.zones if zone not in zones]:
+            raise ValueError(f"network.zones: {wrong[0]} of {self.region} has no EKS; take of {', '.join(zones)}")
 
     def _check_edge(self, edge: Edge) -> None:
         second = self.profile is Profile.DR

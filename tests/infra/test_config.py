@@ -9,10 +9,12 @@ from itertools import combinations
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pytest
 import yaml
 from msgspec import inspect
 
+from infra.config.database import Database
 from infra.config.platform import Profile
 from infra.errors import ConfigError
 from infra.plan.programs import PROGRAMS, Program
@@ -144,6 +146,7 @@ def test_editors_take_the_committed_stacks(program: Program, name: str) -> None:
         ("network: {endpoints: [sts, sts]}", "network.endpoints: sts is there twice"),
         ("network: {nat: single}", "network.nat: single is not for prod; one zone would take the others with it"),
         ("network: {zones: [az1, az2]}", "network.zones: az1, az2 is not for prod; name three zones"),
+        ("network: {zones: [az1, az2, az3]}", "network.zones: az3 of us-east-1 has no EKS; take of az1, az2, az4, az5"),
         ("network: {flow_log_days: 0}", "network.flow_log_days: 0 is not for prod"),
         ("network: {flow_log_days: 8}", "network.flow_log_days: invalid enum value 8; one of 0, 1, 3, 5"),
         (
@@ -166,6 +169,17 @@ def test_editors_take_the_committed_stacks(program: Program, name: str) -> None:
         ("database: {multi_az: false}", "database.multi_az: false is not for prod"),
         ("database: {deletion_protection: false}", "database.deletion_protection: false is not for prod"),
         ("database: {replicas: 9}", "database.replicas: expected a whole number <= 5, found '9'"),
+        ("database: {backup_window: '03:00-03:20'}", "database.backup_window: 03:00-03:20 is short; give 30 minutes"),
+        (
+            "database: {maintenance_window: 'sun:05:00-sun:05:29'}",
+            "database.maintenance_window: sun:05:00-sun:05:29 is short",
+        ),
+        (
+            "database: {maintenance_window: 'sun:03:30-sun:05:00'}",
+            "database.maintenance_window: sun:03:30-sun:05:00 meets backup_window, 03:00-04:00; part them",
+        ),
+        ("database: {backup_window: '23:45-00:15', maintenance_window: 'sun:23:00-mon:00:00'}", "database.maintenance"),
+        ("database: {backup_window: '00:00-00:30', maintenance_window: 'sun:23:00-mon:00:15'}", "database.maintenance"),
         (
             "database: {replicas: 0, proxy: false, replica_of: 'arn:aws:rds:us-east-1:111111111111:db:x'}",
             "database.replica_of: is in us-east-1 too",
@@ -180,6 +194,8 @@ def test_editors_take_the_committed_stacks(program: Program, name: str) -> None:
             f"edge: {{zone: x.example, checkers: pl-01234567, load_balancer: {BALANCER}}}",
             "edge.load_balancer.listener: is not in us-east-1 of 111111111111",
         ),
+        ("edge: {zone: x.example, checkers: pl-01234567, host: origin}", "edge.host: origin is what CloudFront asks"),
+        ("archive: {cold_days: 365, keep_years: 1}", "archive.cold_days: 365 is no day before a file is deleted"),
         ("archive: {package: latest}", "archive.package: expected text matching regex"),
         ("cache: {replicas: 0}", "cache.replicas: 0 is not for prod"),
         ("watch: {on_call: []}", "watch.on_call: nobody is not for prod; name an address"),
@@ -193,6 +209,9 @@ def test_editors_take_the_committed_stacks(program: Program, name: str) -> None:
         ("night: {stop: '06:00'}", "night.stop: 06:00 is not after start"),
         ("night: {time_zone: Berlin}", "night.time_zone: there is no Berlin"),
         ("region: eu-west-1", "region: prod is not in eu-west-1; it has its home in us-east-1"),
+        ("name: a--b", "name: expected text matching regex"),
+        ("name: ab-", "name: expected text matching regex"),
+        ("name: a", "name: expected "),
         ("account: 111111111111", "account: expected text, got a whole number, found '111111111111'"),
     ],
 )
@@ -226,3 +245,17 @@ def test_a_program_refuses_what_its_file_would_refuse() -> None:
     """`pulumi config set` may have changed it since."""
     with pytest.raises(ConfigError, match=r"config primetrade:platform: .*missing required field `profile`"):
         platform_of({})
+
+
+def test_a_zone_that_the_second_region_does_not_have_is_refused(tmp_path: Path) -> None:
+    """The default is one of production's region."""
+    text = (STACKS / "Pulumi.dr.yaml").read_text().replace("      zones: [az1, az2, az3]\n", "")
+    (tmp_path / "Pulumi.dr.yaml").write_text(text)
+    with pytest.raises(YamlFileError, match=r"network\.zones: az4 of eu-west-1 has no EKS; take of az1, az2, az3"):
+        read_stack("dr", tmp_path)
+
+
+@pytest.mark.parametrize("maintenance", ["sun:04:00-sun:05:00", "sat:23:30-sun:00:30", "mon:02:00-mon:03:00"])
+def test_windows_that_only_touch_are_taken(maintenance: str) -> None:
+    """Backups run from 03:00 to 04:00."""
+    assert maintenance == msgspec.convert({"maintenance_window": maintenance}, Database).maintenance_window
