@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from typing import Any, Final
 
 from infra.plan.graph import Graph, Json, Resource
-from infra.policy.rule import Rule, protected, said, wants, where_kept
+from infra.policy.rights import listed, stated
+from infra.policy.rule import Rule, everybody, protected, said, wants, where_kept
 
-WORLD: Final = ("0.0.0.0/0", "::/0")
 LOGS: Final = {"api", "audit", "authenticator", "controllerManager", "scheduler"}
 FIRST: Final = {"vpc-cni", "kube-proxy", "eks-pod-identity-agent"}  # add-ons that nodes need
 MACHINES: Final = {
@@ -17,6 +18,7 @@ MACHINES: Final = {
     "AmazonEKSWorkerNodeMinimalPolicy",
     "AmazonEC2ContainerRegistryPullOnly",
 }
+WEB_IDENTITY: Final = "sts:assumerolewithwebidentity"
 ADMIN: Final = "/AmazonEKSClusterAdminPolicy"
 
 
@@ -32,7 +34,7 @@ def doors(resource: Resource, graph: Graph) -> Iterator[str]:
     if found.get("endpointPrivateAccess") is not True:
         yield f"endpointPrivateAccess is {said(found.get('endpointPrivateAccess'))}; nodes would come from outside"
     open_to = found.get("publicAccessCidrs") or ["0.0.0.0/0"]  # what EKS makes of none
-    if found.get("endpointPublicAccess") is not False and set(open_to) & set(WORLD):
+    if found.get("endpointPublicAccess") is not False and any(map(everybody, open_to)):
         yield f"the API answers {', '.join(open_to)}; name networks in cluster.public_from"
 
 
@@ -104,6 +106,8 @@ def metadata(resource: Resource, graph: Graph) -> Iterator[str]:
 def disks(resource: Resource, graph: Graph) -> Iterator[str]:
     """Every disk of a machine."""
     found = resource.inputs.get("blockDeviceMappings")
+    if not found:
+        yield "names no disk in blockDeviceMappings; those of its image may be in clear"
     for each in found if isinstance(found, list) else ():
         if each.get("ebs", {}).get("encrypted") != "true":
             yield f"{each.get('deviceName')} is not encrypted"
@@ -111,8 +115,12 @@ def disks(resource: Resource, graph: Graph) -> Iterator[str]:
 
 def trusts(resource: Resource, service: str) -> list[dict[str, Json]]:
     """The statements by which a role trusts a service."""
-    whole = json.loads(str(resource.inputs.get("assumeRolePolicy", "{}"))).get("Statement", [])
-    return [each for each in whole if each.get("Principal") == {"Service": service}]
+    whole = stated(resource.inputs.get("assumeRolePolicy"))
+    return [
+        each
+        for each in whole
+        if isinstance(trusted := each.get("Principal"), dict) and service in listed(trusted.get("Service"))
+    ]
 
 
 def machine_role(resource: Resource, graph: Graph) -> Iterator[str]:
@@ -144,10 +152,11 @@ def bounded(resource: Resource, graph: Graph) -> Iterator[str]:
 
 def from_where(resource: Resource, graph: Graph) -> Iterator[str]:
     """GitHub's token names the repository and what runs in it, and is meant for AWS."""
-    for each in json.loads(str(resource.inputs.get("assumeRolePolicy", "{}"))).get("Statement", []):
-        if each.get("Action") != "sts:AssumeRoleWithWebIdentity":
+    for each in stated(resource.inputs.get("assumeRolePolicy")):
+        if not any(fnmatch(WEB_IDENTITY, str(action).lower()) for action in listed(each.get("Action"))):
             continue
-        found = {key: value for test in each.get("Condition", {}).values() for key, value in test.items()}
+        tests: Any = each.get("Condition", {})
+        found = {key: value for test in tests.values() for key, value in test.items()}
         subjects = next((value for key, value in found.items() if key.endswith(":sub")), ())
         wide = [each for each in [subjects] if isinstance(each, str)] or list(subjects)
         if not wide or any("*" in str(subject).rpartition(":")[0] or str(subject).endswith(":*") for subject in wide):

@@ -21,26 +21,37 @@ ATTACHED: Final = tuple(
         *("policyAttachment", "userPolicyAttachment", "groupPolicyAttachment"),
     )
 )
+# Conditions that say who, or from where: all others leave it to anybody, at some time or by some program.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+WHO: Final = frozenset(
+    {
+        *(f"aws:principal{each}" for each in ("arn", "account", "orgid", "orgpaths")),
+        *(f"aws:source{each}" for each in ("arn", "account", "orgid", "orgpaths", "vpc", "vpce")),
+        *("kms:calleraccount", "elasticfilesystem:accessedviamounttarget"),
+    }
+)
+TESTS: Final = re.compile(r"(ForAnyValue:)?(StringEquals|StringLike|ArnEquals|ArnLike|Bool)", re.IGNORECASE)
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html: all of an account, or of a service.
 ADMIN: Final = re.compile(r"FullAccess|Administrator|PowerUser", re.IGNORECASE)
 
 
 def statements(resource: Resource) -> Iterator[dict[str, Json]]:
     """The statements of every policy among the inputs of a resource, as text or as an object."""
-    inline = _listed(resource.inputs.get("inlinePolicies"))
+    inline = listed(resource.inputs.get("inlinePolicies"))
     for found in (resource.inputs, *(each for each in inline if isinstance(each, dict))):
         for key in POLICIES:
-            yield from _statements(found.get(key))
+            yield from stated(found.get(key))
 
 
-def _statements(document: Json) -> Iterator[dict[str, Json]]:
+def stated(document: Json) -> Iterator[dict[str, Json]]:
+    """The statements of one policy, as text or as an object."""
     if isinstance(document, str):
         document = json.loads(document) if document.lstrip().startswith("{") else None
     if isinstance(document, dict):
-        yield from (each for each in _listed(document.get("Statement")) if isinstance(each, dict))
+        yield from (each for each in listed(document.get("Statement")) if isinstance(each, dict))
 
 
-def _listed(value: Json) -> list[Json]:
+def listed(value: Json) -> list[Json]:
     """What may stand alone, as a list."""
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
@@ -50,7 +61,7 @@ def every_action(resource: Resource, graph: Graph) -> Iterator[str]:
     for statement in statements(resource):
         if statement.get("Effect") != "Allow":
             continue
-        wide = [str(each) for each in _listed(statement.get("Action")) if not str(each).rpartition(":")[2].strip("*?")]
+        wide = [str(each) for each in listed(statement.get("Action")) if not str(each).rpartition(":")[2].strip("*?")]
         if wide:
             yield f"allows {', '.join(wide)}; name the actions"
         for key in ("NotAction", "NotResource"):
@@ -77,7 +88,7 @@ def only_bounds(resource: Resource, graph: Graph) -> Iterator[str]:
 def attached(resource: Resource) -> Iterator[str]:
     """The ARNs of the policies that it gives to somebody."""
     for key in ("policyArn", "policyArns", "managedPolicyArns"):
-        yield from (str(each) for each in _listed(resource.inputs.get(key)))
+        yield from (str(each) for each in listed(resource.inputs.get(key)))
 
 
 def admin_policy(resource: Resource, graph: Graph) -> Iterator[str]:
@@ -88,11 +99,22 @@ def admin_policy(resource: Resource, graph: Graph) -> Iterator[str]:
 
 
 def anybody(resource: Resource, graph: Graph) -> Iterator[str]:
-    """No statement allows anybody, or anybody but somebody, without a condition."""
+    """No statement allows anybody, or anybody but somebody, without a condition that says who."""
     for statement in statements(resource):
         wide = statement.get("Principal") in EVERYBODY or "NotPrincipal" in statement
-        if wide and statement.get("Effect") == "Allow" and not statement.get("Condition"):
-            yield "allows anybody; name who, or a condition"
+        if wide and statement.get("Effect") == "Allow" and not says_who(statement.get("Condition")):
+            yield "allows anybody; name who, by Principal or a condition such as aws:PrincipalOrgID"
+
+
+def says_who(condition: Json) -> bool:
+    """Whether a condition holds for somebody of ours only: one of its keys is of WHO, and is more than a star."""
+    tests = condition.items() if isinstance(condition, dict) else ()
+    return any(
+        TESTS.fullmatch(test) and key.lower() in WHO and "*" not in listed(value)
+        for test, keys in tests
+        if isinstance(keys, dict)
+        for key, value in keys.items()
+    )
 
 
 RIGHTS: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -12,6 +13,7 @@ from infra.plan.graph import Graph, Json, Resource
 
 Check = Callable[[Resource, Graph], Iterator[str]]  # words for each thing that is wrong: the key, what was found
 KEPT: Final = ("prod", "dr")  # environments whose data cannot be made again
+WIDEST: Final = {4: 8, 6: 16}  # of IP: a shorter prefix is as good as everybody; registries get a /8, and a /12 of 6
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -74,6 +76,15 @@ def has(*keys: str) -> Check:
         yield from (f"{key} is missing; give one" for key in keys if not resource.inputs.get(key))
 
     return check
+
+
+def everybody(block: Json) -> bool:
+    """Whether a block of addresses is so wide that anybody could be in it; what is no block yet is not."""
+    try:
+        found = ipaddress.ip_network(str(block), strict=False)
+    except ValueError:
+        return False
+    return found.prefixlen < WIDEST[found.version]
 
 
 def where_kept(inner: Check) -> Check:

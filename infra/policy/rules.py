@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Final
 
-from infra.plan.graph import HIDDEN, Graph, Resource
+from infra.plan.graph import HIDDEN, Graph, Json, Resource
 from infra.policy.addons import ADDONS_RULES
 from infra.policy.cluster import CLUSTER_RULES
 from infra.policy.edge import EDGE_RULES, headers
 from infra.policy.events import EVENTS_RULES
 from infra.policy.keeping import KEEPING
-from infra.policy.rights import RIGHTS
-from infra.policy.rule import Rule, common_tags, follows, has, protected, said, wants, where_kept
+from infra.policy.rights import RIGHTS, listed
+from infra.policy.rule import Rule, common_tags, everybody, follows, has, protected, said, wants, where_kept
 from infra.policy.watching import WATCHING
 
-ANYWHERE: Final = ("0.0.0.0/0", "::/0")
 TAGS: Final = ("project", "environment", "owner", "managed-by")
 KUBERNETES: Final = "pulumi:providers:kubernetes"
-SECRET_WORDS: Final = ("password", "token", "secretstring", "privatekey")
+SECRET_WORDS: Final = (
+    *("password", "passwd", "passphrase", "token", "secretstring", "privatekey"),
+    *("apikey", "accesskey", "secretkey", "clientsecret", "credentials"),
+)
+SECRET_ENDS: Final = tuple(f"{word}{end}" for word in SECRET_WORDS for end in ("", "s", "wo", "swo"))
+NO_SECRETS: Final = ("httptokens",)  # named like them: whether a machine's metadata asks for one
+SEALED: Final = ":core/v1:Secret"
+DOORS: Final = ("vpc/securityGroupIngressRule", "ec2/securityGroupRule", "ec2/securityGroup")
+BLOCKS: Final = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")
 
 
 def from_anywhere(resource: Resource, graph: Graph) -> Iterator[str]:
     """Nobody comes from anywhere; the edge will be a network of AWS's own."""
-    for key in ("cidrIpv4", "cidrIpv6"):
-        if resource.inputs.get(key) in ANYWHERE:
-            yield f"{key} is {resource.inputs[key]}; name a security group or a block of our own"
+    inline = listed(resource.inputs.get("ingress"))
+    rules = [] if resource.inputs.get("type") == "egress" else [resource.inputs, *inline]
+    for rule, key in product(rules, BLOCKS):
+        for block in listed(rule.get(key)) if isinstance(rule, dict) else ():
+            if everybody(block):
+                yield f"{key} is {block}; name a security group or a block of our own"
 
 
 def rules_inside(resource: Resource, graph: Graph) -> Iterator[str]:
@@ -69,14 +81,31 @@ def watched(resource: Resource, graph: Graph) -> Iterator[str]:
 
 
 def plain_secret(resource: Resource, graph: Graph) -> Iterator[str]:
-    """What is named like a secret is marked as one, and so are the headers that CloudFront adds."""
-    for key, value in resource.inputs.items():
-        named = any(key.lower().endswith((word, f"{word}wo", f"{word}swo", f"{word}s")) for word in SECRET_WORDS)
-        if named and value != HIDDEN and not isinstance(value, bool) and key not in resource.secrets:
-            yield f"{key} is not secret; take it from the stack's secrets"
+    """What is named like a secret is marked as one, however deep it lies; so is all that a Secret holds.
+
+    So are the headers that CloudFront adds.
+    """
+    sealed = resource.type.endswith(SEALED)
+    for path, value in leaves(resource.inputs):
+        name = re.sub(r"[^a-z]", "", path.rpartition(".")[2].lower())
+        named = name.endswith(SECRET_ENDS) and name not in NO_SECRETS
+        if (named or (sealed and path.startswith(("data.", "stringData.")))) and value != HIDDEN:
+            yield f"{path} is not secret; take it from the stack's secrets"
     for path, value in headers(resource):
         if value != HIDDEN and path not in resource.secrets:
             yield f"{path} is not secret; take it from the stack's secrets"
+
+
+def leaves(value: Json, path: str = "") -> Iterator[tuple[str, Json]]:
+    """The texts and numbers of an input with the keys that lead to them; those of a list share their key."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from leaves(each, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for each in value:
+            yield from leaves(each, path)
+    elif value is not None and not isinstance(value, bool):
+        yield path, value
 
 
 def tls_of_cache(resource: Resource, graph: Graph) -> Iterator[str]:
@@ -100,7 +129,7 @@ def no_public_address(resource: Resource, graph: Graph) -> Iterator[str]:
 
 
 RULES: Final = (
-    Rule("open-to-the-world", ("vpc/securityGroupIngressRule",), "Anybody could try it", "CIS 5.2", from_anywhere),
+    Rule("open-to-the-world", DOORS, "Anybody could try it", "CIS 5.2", from_anywhere),
     Rule("rules-in-groups", ("ec2/securityGroup",), "They undo the rules that stand outside", "", rules_inside),
     Rule("default-group", ("ec2/defaultSecurityGroup",), "Who names no group is in it", "CIS 5.4", rules_inside),
     Rule("public-addresses", ("ec2/subnet",), "What is public must be meant", "EC2.15", no_public_address),

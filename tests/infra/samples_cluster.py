@@ -47,7 +47,7 @@ def disk(encrypted: str) -> Graph:
     return template(blockDeviceMappings=[{"deviceName": "/dev/xvda", "ebs": {"encrypted": encrypted}}])
 
 
-def role(service: str, *others: Resource, **condition: Any) -> Graph:
+def role(service: str | list[str], *others: Resource, **condition: Any) -> Graph:
     trust = {"Statement": [{"Principal": {"Service": service}, "Condition": condition}]}
     return graph(one("iam/role", {"assumeRolePolicy": json.dumps(trust)}), *others)
 
@@ -56,8 +56,10 @@ def attached(policy: str) -> Resource:
     return one(MAY, {"role": "${sample.name}", "policyArn": f"arn:aws:iam::aws:policy/{policy}"}, name="may")
 
 
-def lent(*subjects: str, audience: str = "sts.amazonaws.com") -> Graph:
-    statement: dict[str, Any] = {"Action": "sts:AssumeRoleWithWebIdentity", "Condition": {}}
+def lent(
+    *subjects: str, audience: str = "sts.amazonaws.com", action: str | list[str] = "sts:AssumeRoleWithWebIdentity"
+) -> Graph:
+    statement: dict[str, Any] = {"Action": action, "Condition": {}}
     if audience:
         statement["Condition"]["StringEquals"] = {"x:aud": audience}
     if subjects:
@@ -81,6 +83,7 @@ CLUSTER_SAMPLES: Samples = {
             (api(private=False, endpointPublicAccess=False), "endpointPrivateAccess is false"),
             (api(endpointPublicAccess=True), r"the API answers 0\.0\.0\.0/0"),
             (api(), r"the API answers 0\.0\.0\.0/0"),
+            (api(publicAccessCidrs=["0.0.0.0/1", "128.0.0.0/1"]), r"the API answers 0\.0\.0\.0/1, 128"),
             (api(endpointPublicAccess=True, publicAccessCidrs=["10.0.0.0/8", "0.0.0.0/0"]), r"the API answers 10\."),
         ],
     ),
@@ -142,17 +145,28 @@ CLUSTER_SAMPLES: Samples = {
             (template(), "httpTokens is missing"),
         ],
     ),
-    "machine-disks": ([disk("true"), template()], [(disk("false"), "/dev/xvda is not encrypted")]),
+    "machine-disks": (
+        [disk("true")],
+        [
+            (disk("false"), "/dev/xvda is not encrypted"),
+            (template(), "names no disk in blockDeviceMappings"),
+            (template(blockDeviceMappings=[]), "names no disk in blockDeviceMappings"),
+        ],
+    ),
     "machine-roles": (
         [role("ec2.amazonaws.com", attached("AmazonEKSWorkerNodePolicy")), role("rds.amazonaws.com", OWN)],
         [
             (role("ec2.amazonaws.com", attached("AmazonS3FullAccess")), "has AmazonS3FullAccess"),
             (role("ec2.amazonaws.com", OWN), "has a policy of its own"),
+            (role(["ec2.amazonaws.com", "eks.amazonaws.com"], OWN), "has a policy of its own"),
         ],
     ),
     "pod-roles": (
         [role("pods.eks.amazonaws.com", ArnEquals={"aws:SourceArn": "arn:x"}), role("ec2.amazonaws.com")],
-        [(role("pods.eks.amazonaws.com"), "is lent to pods of any cluster")],
+        [
+            (role("pods.eks.amazonaws.com"), "is lent to pods of any cluster"),
+            (role(["pods.eks.amazonaws.com"]), "is lent to pods of any cluster"),
+        ],
     ),
     "roles-bounded": (
         [graph(one("iam/role", {"permissionsBoundary": "arn:x"})), BOOTSTRAP],
@@ -164,6 +178,8 @@ CLUSTER_SAMPLES: Samples = {
             (lent("repo:a/b:*"), r"is lent to repo:a/b:\*"),
             (lent("repo:a/*:environment:production"), r"is lent to repo:a/\*"),
             (lent(), "is lent to any repository"),
+            (lent(action=["sts:TagSession", "sts:AssumeRoleWithWebIdentity"]), "is lent to any repository"),
+            (lent(action="sts:assumerole*"), "is lent to any repository"),
             (lent("repo:a/b:pull_request", audience=""), "is lent for a token that is meant for others"),
         ],
     ),

@@ -28,6 +28,11 @@ def given_to_role(arn: str, **options: Any) -> Resource:
     return one("iam/rolePolicyAttachment", {"role": "x", "policyArn": arn}, **options)
 
 
+def provided(**condition: Any) -> Graph:
+    """A queue for anybody for whom a condition holds."""
+    return graph(one("sqs/queuePolicy", allows(Principal="*", Condition=condition)))
+
+
 RIGHTS_SAMPLES: Samples = {
     "every-action": (
         [
@@ -75,12 +80,19 @@ RIGHTS_SAMPLES: Samples = {
         ],
     ),
     "anybody": (
-        [graph(one("sqs/queuePolicy", allows(Principal="*", Condition={"StringEquals": {"aws:SourceAccount": "1"}})))],
+        [
+            provided(StringEquals={"aws:SourceAccount": "1"}),
+            provided(ArnLike={"AWS:SourceArn": "arn:aws:sns:us-east-1:1:x"}, Bool={"aws:SecureTransport": "true"}),
+        ],
         [
             (graph(one("sqs/queuePolicy", allows(Principal="*"))), "allows anybody"),
             (graph(one("s3/bucketPolicy", allows(Principal={"AWS": "*"}))), "allows anybody"),
             (graph(one("s3/bucketPolicy", allows(Principal={"AWS": ["*"]}))), "allows anybody"),
             (graph(one("s3/bucketPolicy", allows(NotPrincipal={"AWS": "arn:x"}))), "allows anybody"),
+            (provided(Bool={"aws:SecureTransport": "true"}), "allows anybody"),
+            (provided(StringNotEquals={"aws:SourceAccount": "1"}), "allows anybody"),
+            (provided(StringEqualsIfExists={"aws:SourceAccount": "1"}), "allows anybody"),
+            (provided(StringLike={"aws:PrincipalArn": "*"}), "allows anybody"),
         ],
     ),
 }

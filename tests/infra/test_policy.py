@@ -47,13 +47,37 @@ ACCOUNT = Resource(name="account", type="pulumi:providers:aws")
 UNTAGGED = Graph("sample", "sample", (ACCOUNT, one("sqs/queue", {})), {}, ())
 KEY, DATABASE, CACHE = "kms/key", "rds/instance", "elasticache/replicationGroup"
 
+
+def variables(**found: str) -> dict[str, object]:
+    return {"environment": {"variables": found}}
+
+
+def of_kubernetes(kind: str, **inputs: object) -> Resource:
+    return Resource(name="sample", type=f"kubernetes:{kind}", provider="account", inputs=inputs)
+
+
 # Rule → what passes, and what fails with the words of the finding.
 SAMPLES: Samples = {
     "open-to-the-world": (
-        [graph(one("vpc/securityGroupIngressRule", {"cidrIpv4": "10.0.0.0/8"}))],
+        [
+            graph(one("vpc/securityGroupIngressRule", {"cidrIpv4": "10.0.0.0/8"})),
+            graph(one("vpc/securityGroupIngressRule", {"cidrIpv4": "${vpc.cidrBlock}"})),
+            graph(one("ec2/securityGroupRule", {"type": "egress", "cidrBlocks": ["0.0.0.0/0"]})),
+            graph(one("ec2/securityGroup", {"egress": [{"cidrBlocks": ["0.0.0.0/0"]}]})),
+        ],
         [
             (graph(one("vpc/securityGroupIngressRule", {"cidrIpv4": "0.0.0.0/0"})), "cidrIpv4 is 0.0.0.0/0"),
             (graph(one("vpc/securityGroupIngressRule", {"cidrIpv6": "::/0"})), "cidrIpv6 is ::/0"),
+            (graph(one("vpc/securityGroupIngressRule", {"cidrIpv4": "128.0.0.0/1"})), "cidrIpv4 is 128.0.0.0/1"),
+            (graph(one("vpc/securityGroupIngressRule", {"cidrIpv6": "2000::/3"})), "cidrIpv6 is 2000::/3"),
+            (
+                graph(one("ec2/securityGroupRule", {"type": "ingress", "cidrBlocks": ["10.0.0.0/8", "0.0.0.0/0"]})),
+                "cidrBlocks is 0.0.0.0/0",
+            ),
+            (
+                graph(one("ec2/securityGroup", {"ingress": [{"ipv6CidrBlocks": ["::/0"]}]})),
+                "ipv6CidrBlocks is ::/0",
+            ),
         ],
     ),
     "rules-in-groups": (
@@ -82,12 +106,25 @@ SAMPLES: Samples = {
         ],
     ),
     "plain-secrets": (
-        [graph(one(DATABASE, {"passwordWo": HIDDEN, "manageMasterUserPassword": True}, secrets=("passwordWo",)))],
+        [
+            graph(one(DATABASE, {"passwordWo": HIDDEN, "manageMasterUserPassword": True}, secrets=("passwordWo",))),
+            graph(one("ec2/launchTemplate", {"metadataOptions": {"httpTokens": "required"}})),
+            graph(one("lambda/function", variables(DATABASE_SECRET="${x.arn}", API_KEY=HIDDEN))),
+            graph(of_kubernetes("helm.sh/v3:Release", values={"auth": {"existingSecret": "x", "password": HIDDEN}})),
+            graph(of_kubernetes("core/v1:Secret", stringData={"x": HIDDEN})),
+        ],
         [
             (graph(one(DATABASE, {"password": "x"})), "password is not secret"),
             (graph(one("elasticache/user", {"passwords": ["x"]})), "passwords is not secret"),
             (graph(one("secretsmanager/secretVersion", {"secretString": "x"})), "secretString is not secret"),
             (graph(one("cloudfront/distribution", SAFE)), r"origins\[0\]\.customHeaders\[0\]\.value is not secret"),
+            (graph(one("lambda/function", variables(DB_PASSWORD="x"))), r"environment\.variables\.DB_PASSWORD is not"),
+            (graph(one("lambda/function", variables(API_KEY="x"))), r"environment\.variables\.API_KEY is not"),
+            (
+                graph(of_kubernetes("helm.sh/v3:Release", values={"users": [{"clientSecret": "x"}]})),
+                r"values\.users\.clientSecret is not secret",
+            ),
+            (graph(of_kubernetes("core/v1:Secret", stringData={"x": "y"})), r"stringData\.x is not secret"),
         ],
     ),
     "secrets-sealed": (
