@@ -28,11 +28,18 @@ class Charge(msgspec.Struct, frozen=True):
     committed: float = 0  # quantity that such a commitment is for, used or not
 
 
+class Unknown(msgspec.Struct, frozen=True):
+    """What costs something, and nobody said how much of it there is."""
+
+    what: str
+    why: str
+
+
 class Terms(Strict, frozen=True, rename="kebab"):
     """How machines are bought and when they run, as far as no resource of the platform says it."""
 
     spot: Annotated[float, Meta(ge=0, le=1, description="Of Karpenter's nodes, those on spot.")] = 0
-    graviton: Annotated[bool, Meta(description="Nodes are arm64; else x86.")] = False
+    graviton: Annotated[bool, Meta(description="Nodes are arm64 where they may be; else x86.")] = False
     savings_plan: Annotated[
         Literal["none", "1y", "3y"], Meta(description="Compute Savings Plan, no upfront, for nodes not on spot.")
     ] = "none"
@@ -53,6 +60,7 @@ class Basis(msgspec.Struct, frozen=True):
     buckets: tuple[Bucket, ...]
     terms: Terms
     region: str
+    pool_arm: bool = True  # whether the stack file and the release's values let Karpenter's nodes be arm64
     awake: float = 1.0  # of all hours, those in which what the night stops runs
 
     @property
@@ -61,4 +69,4 @@ class Basis(msgspec.Struct, frozen=True):
         return any("computeConfig" in each.inputs for each in self.graph.of("eks/cluster"))
 
 
-Meter = Callable[[Resource, Basis], Iterator[Charge]]
+Meter = Callable[[Resource, Basis], Iterator[Charge | Unknown]]

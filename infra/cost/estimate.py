@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from infra.cost.book import Book, Confidence, Price
-from infra.cost.charge import Basis, Charge
+from infra.cost.charge import Basis, Charge, Unknown
 from infra.cost.free import NOT_PRICED, is_free
 from infra.cost.meters import compute, data, edge, events, network, recovery, watch
 from infra.plan.graph import STACK_TYPE, Graph, Resource
@@ -88,6 +88,9 @@ def estimate(basis: Basis, book: Book) -> Estimate:
     lines: list[Line] = []
     missing: list[Unpriced] = []
     for component, name, home, charge in charges(basis):
+        if isinstance(charge, Unknown):
+            missing.append(Unpriced(component, name, charge.what, charge.why))
+            continue
         region = charge.region or home
         price = book.find(charge.service, charge.sku, region)
         if price is None:
@@ -105,7 +108,7 @@ def estimate(basis: Basis, book: Book) -> Estimate:
     return Estimate(SCHEMA, basis.graph.stack, tuple(lines), tuple(missing), free)
 
 
-def charges(basis: Basis) -> Iterator[tuple[str, str, str, Charge]]:
+def charges(basis: Basis) -> Iterator[tuple[str, str, str, Charge | Unknown]]:
     """Component, resource, region and charge of all that is metered or modelled."""
     homes = components_of(basis.graph)
     for each in basis.graph.made:

@@ -13,7 +13,7 @@ from infra.config.platform import Platform
 from infra.cost.book import Book, read_book
 from infra.cost.charge import Basis, Terms
 from infra.cost.estimate import Estimate, estimate
-from infra.cost.terms import laid_over, planned
+from infra.cost.terms import laid_over, planned, pool_arm
 from infra.cost.usage import Usage, UsageFile, read_file, usage_of
 from infra.errors import ConfigError
 from infra.plan.graph import Graph
@@ -60,6 +60,7 @@ class Months:
                 buckets=self.uses.buckets,
                 terms=terms,
                 region=platform.region,
+                pool_arm=pool_arm(platform),
                 awake=hours_on(platform.night) / WEEK_HOURS,
             ),
             self.book,

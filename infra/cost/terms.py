@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import msgspec
+import yaml
 
 from infra.config.platform import Platform
 from infra.cost.charge import Terms
 from infra.errors import ConfigError
+from infra.stackfile import ROOT
 
 # The strategy's comparison: on demand, x86, a NAT gateway in each zone, always on.
 BASELINE: Final = Terms(nat="per-zone")
 STEPS: Final = "graviton=true,spot=0.7,savings-plan=1y,reserved=1y,elastic=true,nat=regional,night=true"
 STOP: Final = "20:00"  # what `night=true` means where the stack file says nothing
+VALUES: Final = ROOT / "helm" / "eks-slot.yaml"  # of the application's chart
+ARCHITECTURE: Final = "kubernetes.io/arch"
 NAMES: Final = tuple(field.encode_name for field in msgspec.structs.fields(Terms))
 
 
 def planned(platform: Platform) -> Terms:
-    """What the stack itself asks for; Karpenter takes the cheapest of what it may, which is arm64."""
-    nodes = platform.cluster.nodes
+    """What the stack itself asks for; the managed group knows no x86."""
     return Terms(
-        spot=nodes.spot_percent / 100,
-        graviton="arm64" in nodes.architectures,
+        spot=platform.cluster.nodes.spot_percent / 100,
+        graviton=True,
         elastic=True,
         night=platform.night.stop is not None,
     )
+
+
+def pool_arm(platform: Platform, values: Path = VALUES) -> bool:
+    """Whether Karpenter's nodes may be arm64, which it takes then as the cheapest: the release must let it, too."""
+    selector: dict[str, str] = yaml.safe_load(values.read_text()).get("nodeSelector", {})
+    return "arm64" in platform.cluster.nodes.architectures and selector.get(ARCHITECTURE, "arm64") == "arm64"
 
 
 def read_terms(words: str, over: Terms) -> Terms:

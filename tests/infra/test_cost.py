@@ -155,6 +155,23 @@ def test_nodes_follow_the_cpu_of_the_busiest_hour(committed: Callable[[str], Gra
     assert pytest.approx(5) == nodes(8, Terms(elastic=True))
 
 
+def test_a_second_region_that_waits_has_its_load_balancer_and_its_monitoring(
+    committed: Callable[[str], Graph],
+) -> None:
+    """Without a request: addresses in three zones, a node on demand for Prometheus whatever spot is, its disk."""
+    found = month(committed("dr"), Terms(spot=1))
+    assert {"load balancer", "its 3 addresses"} <= {each.what for each in found.of("load balancer")}
+    said = {each.what: each.quantity for each in found.of("nodes") if not each.resource}
+    assert {"1 m7i.large on demand": HOURS, "disks of 1 nodes": 50, "volumes of pods": 60} == said
+
+
+def test_prometheus_keeps_a_node_on_demand(committed: Callable[[str], Graph]) -> None:
+    """Its values ask for one, so that no share of spot is all of the nodes."""
+    found = month(committed("prod"), Terms(spot=1)).of("nodes")
+    words = {each.what for each in found if not each.resource and "linux" in each.sku}
+    assert {"1 m7i.large on demand", "2 m7i.large on spot"} == words
+
+
 def test_a_regional_nat_gateway_costs_what_one_in_each_zone_does(graph_of: Callable[..., Graph]) -> None:
     """It is simpler, not cheaper; one gateway for all zones is."""
 
@@ -163,6 +180,25 @@ def test_a_regional_nat_gateway_costs_what_one_in_each_zone_does(graph_of: Calla
 
     assert network("regional") == pytest.approx(network("per-zone"))
     assert network("none") < network("single") < network("regional")
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"), [("cloudwatch/logGroup", "logs of new"), ("s3/bucket", "files in new")], ids=["log", "bucket"]
+)
+def test_a_log_group_or_bucket_that_nobody_thought_of_is_listed(
+    committed: Callable[[str], Graph], kind: str, what: str
+) -> None:
+    """As not priced, never as free."""
+    new = Resource(name="new", type=f"aws:{kind}:X")
+    dev = committed("dev")
+    (missing,) = month(msgspec.structs.replace(dev, resources=(*dev.resources, new))).not_priced
+    assert (what, True) == (missing.what, "infra/cost/usage.yaml" in missing.why)
+
+
+def test_advanced_insights_are_listed_until_the_book_has_their_price(graph_of: Callable[..., Graph]) -> None:
+    """They are paid for by vCPU."""
+    missing = month(graph_of(database={"insights": "advanced"})).not_priced
+    assert ["Database Insights"] == [each.what for each in missing]
 
 
 def test_every_log_group_and_bucket_has_an_assumption(stack: Graph) -> None:

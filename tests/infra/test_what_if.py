@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -17,7 +19,7 @@ from infra.cost.estimate import Estimate
 from infra.cost.further import CHANGES, further
 from infra.cost.month import Months
 from infra.cost.report import advice_words, step_rows, verdict
-from infra.cost.terms import BASELINE, STEPS, laid_over, read_terms
+from infra.cost.terms import BASELINE, STEPS, laid_over, pool_arm, read_terms
 from infra.cost.usage import HOURS
 from infra.cost.what_if import compare
 from infra.errors import ConfigError
@@ -149,6 +151,20 @@ def test_x86_nodes_cost_more_than_graviton_and_spot_less_than_on_demand() -> Non
     assert prod.under(read_terms("spot=1", BASELINE)).usd < prod.under(read_terms("spot=0.5", BASELINE)).usd
 
 
+def test_nodes_of_the_application_are_priced_as_its_image_is_built(tmp_path: Path) -> None:
+    """Its values pin it to x86, whatever Karpenter may take; the managed group is Graviton."""
+    prod = months("prod")
+    found = {each.what.split()[1] for each in prod.under(prod.planned).lines if "linux" in each.sku}
+    assert {"m7g.large", "m7i.large"} == found
+    values, x86 = tmp_path / "values.yaml", changed("prod", {"cluster": {"nodes": {"architectures": ["amd64"]}}})
+    values.write_text("nodeSelector: {}\n")
+    assert (False, True, False) == (
+        pool_arm(prod.platform),
+        pool_arm(prod.platform, values),
+        pool_arm(x86.platform, values),
+    )
+
+
 def usd(stack: Months, words: str, part: str, component: str = "") -> float:
     """Of the month as the stack file has it, with some words laid over."""
     lines = stack.under(read_terms(words, stack.planned)).lines
@@ -204,9 +220,13 @@ def test_a_commitment_is_due_in_every_hour_or_is_not_made(words: str, part: str,
 
 
 def test_no_savings_plan_is_advised_for_what_sleeps() -> None:
-    """It runs for fewer hours than a commitment needs to pay."""
-    assert [False, False] == [each.worth for each in advise(months("dev"))]
-    assert "none; the nodes of dev run 39% of the hours" in advice_words(advise(months("dev"))[0], "dev")
+    """It runs for fewer hours than a commitment needs to pay: of development's nodes only Prometheus's does not."""
+    dev = months("dev")
+    (node,) = [each for each in dev.under(dev.planned).lines if each.what == "1 m7i.large on demand"]
+    for each in advise(dev):
+        assert each.commit_usd_hour == pytest.approx(node.usd_each * each.breaks_even)
+        asleep = msgspec.structs.replace(each, saves_usd_month=-1, runs=65 / 168)
+        assert "none; the nodes of dev run 39% of the hours" in advice_words(asleep, "dev")
 
 
 def test_of_nodes_some_of_which_sleep_the_others_are_committed_to() -> None:

@@ -14,7 +14,10 @@ from infra.plan.graph import Resource
 
 X86: Final = {"m7g": "m7i", "t4g": "t3"}  # the x86 family of the same size; that both do the same work is not measured
 ARM: Final = {x86: arm for arm, x86 in X86.items()}
-NODE: Final = "m7g.large"  # what the model takes Karpenter to choose
+NODE: Final = "m7g.large"  # what the model takes Karpenter to choose, or its x86 twin
+MONITORING: Final = (
+    1.0  # node that runs in every stack, and on demand: Prometheus asks for it in infra/addons/values.py
+)
 NODE_DISK_GIB: Final = 50
 AUTO_SYSTEM: Final = 2  # nodes of Auto Mode's pool `system`
 # One LCU is the most of these; https://aws.amazon.com/elasticloadbalancing/pricing/.
@@ -34,38 +37,41 @@ def node_group(resource: Resource, basis: Basis) -> Iterator[Charge]:
     types, scaling = resource.inputs.get("instanceTypes"), resource.inputs.get("scalingConfig")
     assert isinstance(types, list)
     assert isinstance(scaling, dict)
-    count = float(scaling["desiredSize"])
-    yield from machines(str(types[0]), count, 0, basis, awake=basis.awake)
+    kind = twin(str(types[0]), arm=basis.terms.graviton)
+    yield from machines(kind, float(scaling["desiredSize"]), 0, basis, awake=basis.awake)
 
 
-def machines(kind: str, count: float, spot: float, basis: Basis, awake: float = 1.0) -> Iterator[Charge]:
-    """Nodes by the hour for a share of all hours, a share of them on spot, with their disks."""
+def twin(kind: str, *, arm: bool) -> str:
+    """The instance type of the same size on Graviton or x86."""
     family, _, size = kind.partition(".")
-    twin = (ARM if basis.terms.graviton else X86).get(family, family)
-    kind = f"{twin}.{size}"
-    every, plan = count * HOURS, basis.terms.savings_plan
-    hours = every * awake
+    return f"{(ARM if arm else X86).get(family, family)}.{size}"
+
+
+def machines(kind: str, demand: float, spot: float, basis: Basis, awake: float = 1.0) -> Iterator[Charge]:
+    """Nodes on demand and on spot by the hour, for a share of all hours, with their disks."""
+    plan, count = basis.terms.savings_plan, demand + spot
     less = "" if plan == "none" else f"Compute Savings Plan {plan} no upfront"
-    if spot < 1:
-        words = f"{count * (1 - spot):.3g} {kind} on demand"
-        used, whole = hours * (1 - spot), every * (1 - spot)
-        yield Charge(words, "EC2", f"{kind} linux on-demand", used, less=less, committed=whole)
+    if demand:
+        sku, whole = f"{kind} linux on-demand", demand * HOURS
+        yield Charge(f"{demand:.3g} {kind} on demand", "EC2", sku, whole * awake, less=less, committed=whole)
     if spot:
-        yield Charge(
-            f"{count * spot:.3g} {kind} on spot", "EC2", f"{kind} linux spot (median over zones)", hours * spot
-        )
+        sku = f"{kind} linux spot (median over zones)"
+        yield Charge(f"{spot:.3g} {kind} on spot", "EC2", sku, spot * HOURS * awake)
     yield Charge(f"disks of {count:.3g} nodes", "EBS", "gp3 volume", count * NODE_DISK_GIB * awake)
     if basis.auto:
-        yield Charge("Auto Mode", "EKS", f"Auto Mode surcharge {kind}", hours)
+        yield Charge("Auto Mode", "EKS", f"Auto Mode surcharge {kind}", count * HOURS * awake)
 
 
 def karpenter(basis: Basis) -> Iterator[Charge]:
-    """As many nodes as the traffic's CPU needs with headroom, and one in each zone at least; no night stops them."""
-    if basis.usage.peak_rps == 0:
-        return  # a second region waits without pods of the application
+    """As many nodes as the traffic's CPU needs with headroom, and one in each zone at least; no night stops them.
+
+    A second region waits without pods of the application, but not unwatched.
+    """
     rps = basis.usage.mean_rps if basis.terms.elastic else basis.usage.peak_rps
-    count = nodes_for(rps, basis) + (AUTO_SYSTEM if basis.auto else 0)
-    yield from machines(NODE, count, basis.terms.spot, basis)
+    count = nodes_for(rps, basis) if basis.usage.peak_rps else MONITORING
+    count += AUTO_SYSTEM if basis.auto else 0
+    demand = max(MONITORING, count * (1 - basis.terms.spot))
+    yield from machines(twin(NODE, arm=basis.terms.graviton and basis.pool_arm), demand, count - demand, basis)
     yield Charge("volumes of pods", "EBS", "gp3 volume", basis.usage.volume_gib)
 
 
@@ -77,8 +83,6 @@ def nodes_for(rps: float, basis: Basis) -> int:
 
 def load_balancer(basis: Basis) -> Iterator[Charge]:
     """One Application Load Balancer of the router's Ingress, with an address in each zone."""
-    if basis.usage.peak_rps == 0:
-        return
     zones = private_zones(basis)
     yield Charge("load balancer", "ELB", "Application Load Balancer", HOURS)
     yield Charge(f"its {zones} addresses", "VPC", "public IPv4 address in use", zones * HOURS)

@@ -33,6 +33,8 @@ def database(resource: Resource, basis: Basis) -> Iterator[Charge]:
     )
     if resource.inputs.get("manageMasterUserPassword"):
         yield Charge("secret that RDS keeps", "Secrets Manager", "secret", 1)
+    if resource.inputs.get("databaseInsightsMode") == "advanced":
+        yield Charge("Database Insights", "RDS", "Database Insights advanced per vCPU", vcpus(str(kind)) * HOURS)
     size = storage_gib(resource, basis)
     yield Charge(f"{size:,.0f} GB, {zones}", "RDS", f"gp3 storage {zones}", size)
     source = str(resource.inputs.get("replicateSourceDb", ""))

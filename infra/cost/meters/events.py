@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from infra.cost.charge import Basis, Charge, Meter
+from infra.cost.charge import Basis, Charge, Meter, Unknown
 from infra.cost.usage import MILLION, SECONDS
 from infra.plan.graph import Resource
 
@@ -52,11 +52,12 @@ def files(resource: Resource, basis: Basis) -> Iterator[Charge]:
     yield Charge("exports read", "EFS", "Elastic throughput read", held)
 
 
-def bucket(resource: Resource, basis: Basis) -> Iterator[Charge]:
+def bucket(resource: Resource, basis: Basis) -> Iterator[Charge | Unknown]:
     """What it holds, and how that comes in."""
     name = str(resource.inputs.get("bucket", resource.name))
     found = next((each for each in basis.buckets if each.match in name), None)
     if found is None:
+        yield Unknown(f"files in {name}", "matches no line of `buckets` in infra/cost/usage.yaml")
         return
     gb = basis.usage.archive_gb if found.archive else found.gb
     yield Charge(f"{gb:g} GB", "S3", "Standard storage first 50 TB", gb)

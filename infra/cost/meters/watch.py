@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from infra.cost.charge import Basis, Charge, Meter
+from infra.cost.charge import Basis, Charge, Meter, Unknown
 from infra.cost.usage import DAYS, MILLION, SECONDS
 from infra.plan.graph import Resource
 
@@ -13,11 +13,12 @@ COMPRESSED: Final = 0.15  # of what came in; AWS's own examples of CloudWatch's 
 GB: Final = 1e9
 
 
-def log_group(resource: Resource, basis: Basis) -> Iterator[Charge]:
+def log_group(resource: Resource, basis: Basis) -> Iterator[Charge | Unknown]:
     """What comes in, and what is kept of it."""
     name = str(resource.inputs.get("name", resource.name))
     log = next((each for each in basis.logs if each.match in name), None)
     if log is None:
+        yield Unknown(f"logs of {name}", "matches no line of `logs` in infra/cost/usage.yaml")
         return
     grown = log.bytes_per_request * basis.usage.requests / GB
     days = resource.inputs.get("retentionInDays")
