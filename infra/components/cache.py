@@ -88,7 +88,7 @@ class Cache(Component):
             transit_encryption_mode="required",
             user_group_ids=[self.users],
             auto_minor_version_upgrade=True,
-            apply_immediately=False,
+            apply_immediately=self.site.platform.apply_now,
             maintenance_window=MAINTENANCE,
             snapshot_retention_limit=config.snapshot_days,
             snapshot_window=SNAPSHOTS,

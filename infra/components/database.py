@@ -80,6 +80,7 @@ class Database(Component):
             "ca_cert_identifier": "rds-ca-rsa2048-g1",
             "auto_minor_version_upgrade": True,
             "maintenance_window": config.maintenance_window,
+            "apply_immediately": self.site.platform.apply_now,
             "deletion_protection": config.deletion_protection,
             "copy_tags_to_snapshot": True,
             "enabled_cloudwatch_logs_exports": list(LOGS),

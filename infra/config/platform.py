@@ -53,6 +53,9 @@ class Platform(Strict, frozen=True):
         int, Meta(ge=1, le=10_000, description="Raise it to write the application's own secret anew.")
     ] = 1
     log_days: Annotated[LogDays, Meta(description="How long the services' own logs are kept.")] = 90
+    apply_now: Annotated[
+        bool, Meta(description="Changes of database and cache at once, not in their windows: they cut connections.")
+    ] = False
     network: Annotated[Network, Meta(description="The VPC.")] = Network()
     database: Annotated[Database, Meta(description="PostgreSQL.")] = Database()
     cache: Annotated[Cache, Meta(description="Valkey.")] = Cache()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.config.platform import Platform
 from infra.errors import OpsError
@@ -32,6 +33,7 @@ class Look(msgspec.Struct, frozen=True):
     lag_s: float | None  # of a replica: the worst of the last minutes
     backups: str  # ARN of the automated backups that would be restored
     backups_s: float | None  # how old the newest restorable second is
+    left: str = ""  # what an earlier drill left, and how it goes; "" for nothing
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -76,6 +78,7 @@ class Exercise:
     def __init__(self, platform: Platform, account: Account, now: Callable[[], datetime] = utc) -> None:
         self.platform, self.account, self.now = platform, account, now
         self.name = f"{platform.name}-{platform.profile}-database"
+        self.copy = f"{self.name}-drill"
 
     def look(self) -> Look:
         """What there is; nothing is changed. Raises OpsError where there is no such database."""
@@ -89,13 +92,16 @@ class Exercise:
             lag_s=self._lag() if follows else None,
             backups=backups,
             backups_s=(self.now() - newest).total_seconds() if newest else None,
+            left=self._left(),
         )
 
     def run(self, look: Look, patience: Patience, tell: Tell) -> tuple[Step, ...]:
         """Restore a copy, wait until it can be used, delete it. Raises OpsError where there is nothing to restore."""
         if not look.backups:
             raise OpsError(f"{self.name}: no backups to restore in {self.account.region}; set recovery.copy_to")
-        copy, began = f"{self.name}-drill", patience.clock()
+        if look.left:
+            raise OpsError(look.left)
+        copy, began = self.copy, patience.clock()
         instance = self._instance()
         tell(f"restoring {copy} from {look.backups}")
         self.account.rds.restore_db_instance_to_point_in_time(
@@ -108,16 +114,15 @@ class Exercise:
             MultiAZ=False,
             PubliclyAccessible=False,
             DeletionProtection=False,
-            Tags=[{"Key": "purpose", "Value": "drill"}],
+            Tags=[{"Key": key, "Value": value} for key, value in self._tags().items()],
         )
         asked = patience.clock() - began
         try:
             restored = patience.until(lambda: self._unready(copy), tell)
         finally:
-            tell(f"deleting {copy}")
-            self.account.rds.delete_db_instance(
-                DBInstanceIdentifier=copy, SkipFinalSnapshot=True, DeleteAutomatedBackups=True
-            )
+            kept = self._delete(tell)  # told, and no more: it must not hide why the restore failed
+        if kept:
+            raise OpsError(kept)
         return Step("ask for the restore", asked), Step("restore until it takes connections", restored)
 
     def report(self, stack: str, look: Look, steps: tuple[Step, ...]) -> Drill:
@@ -134,6 +139,36 @@ class Exercise:
 
     def _instance(self) -> DBInstanceTypeDef:
         return self.account.rds.describe_db_instances(DBInstanceIdentifier=self.name)["DBInstances"][0]
+
+    def _tags(self) -> dict[str, str]:
+        """As on everything of the environment, so that `drift`, `teardown` and the bill see what is left over."""
+        platform = self.platform
+        whose = {"project": platform.name, "environment": platform.profile, "owner": platform.owner}
+        return {**whose, "managed-by": "drill", "purpose": "drill"}
+
+    def _left(self) -> str:
+        chosen = [{"Name": "db-instance-id", "Values": [self.copy]}]
+        found = self.account.rds.describe_db_instances(Filters=chosen)["DBInstances"]  # type: ignore[arg-type]
+        return self._stays(f"of an earlier drill is {found[0]['DBInstanceStatus']}") if found else ""
+
+    def _delete(self, tell: Tell) -> str:
+        """Why the copy is still there; "" where it goes."""
+        tell(f"deleting {self.copy}")
+        try:
+            self.account.rds.delete_db_instance(
+                DBInstanceIdentifier=self.copy, SkipFinalSnapshot=True, DeleteAutomatedBackups=True
+            )
+        except (BotoCoreError, ClientError) as exc:
+            words = self._stays(f"was not deleted ({exc})")
+            tell(words)
+            return words
+        return ""
+
+    def _stays(self, how: str) -> str:
+        return (
+            f"{self.copy} {how} and costs money; aws rds delete-db-instance --region {self.account.region} "
+            f"--db-instance-identifier {self.copy} --skip-final-snapshot --delete-automated-backups"
+        )
 
     def _unready(self, copy: str) -> str:
         (found,) = self.account.rds.describe_db_instances(DBInstanceIdentifier=copy)["DBInstances"]

@@ -140,6 +140,8 @@ def drill(name: str, really: bool, as_json: bool) -> None:
         lag = "none" if look.lag_s is None else f"{look.lag_s:.0f} s"
         age = "none" if look.backups_s is None else f"{look.backups_s:.0f} s"
         say(f"{look.instance} is {look.status}; replica's lag: {lag}; newest backup's age: {age}")
+        if look.left:
+            say(look.left)
         for step in steps:
             say(f"{step.name}: {step.seconds:.0f} s")
         for words in found.missed:

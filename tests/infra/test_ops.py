@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
@@ -472,9 +473,14 @@ def test_waiting_ends_with_what_is_left() -> None:
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def backups(account: Account, arn: str, age: timedelta) -> Stubber:
+def backups(
+    account: Account,
+    age: timedelta = timedelta(minutes=5),
+    statuses: tuple[str, ...] = ("creating", "available"),
+    refused: str = "",
+) -> Stubber:
     """AWS as described, since moto knows neither ARNs nor windows of automated backups."""
-    stubber = Stubber(account.rds)
+    stubber, arn = Stubber(account.rds), "arn:aws:rds:us-east-1:1:db:primetrade-dev-database"
     answer = {"DBInstanceArn": arn, "DBInstanceAutomatedBackupsArn": "arn:aws:rds:us-east-1:1:auto-backup:ab-1"}
     window = {"RestoreWindow": {"EarliestTime": NOW - timedelta(days=7), "LatestTime": NOW - age}}
     instance = {
@@ -488,12 +494,16 @@ def backups(account: Account, arn: str, age: timedelta) -> Stubber:
     stubber.add_response("describe_db_instances", {"DBInstances": [instance]})
     found = {"DBInstanceAutomatedBackups": [{**answer, **window}]}
     stubber.add_response("describe_db_instance_automated_backups", found)
+    stubber.add_response("describe_db_instances", {"DBInstances": []})
     stubber.add_response("describe_db_instances", {"DBInstances": [instance]})
     stubber.add_response("restore_db_instance_to_point_in_time", {"DBInstance": {}})
-    for status in ("creating", "available"):
+    for status in statuses:
         copy = {**instance, "DBInstanceStatus": status}
         stubber.add_response("describe_db_instances", {"DBInstances": [copy]})
-    stubber.add_response("delete_db_instance", {"DBInstance": {}})
+    if refused:
+        stubber.add_client_error("delete_db_instance", "InvalidDBInstanceState", refused)
+    else:
+        stubber.add_response("delete_db_instance", {"DBInstance": {}})
     return stubber
 
 
@@ -501,7 +511,7 @@ def backups(account: Account, arn: str, age: timedelta) -> Stubber:
 def test_a_drill_restores_a_copy_times_it_and_deletes_it(account: Account, age: timedelta, missed: list[str]) -> None:
     """Calls and answers are held against AWS's own description of them."""
     platform = read_stack("dev").platform
-    with backups(account, "arn:aws:rds:us-east-1:1:db:primetrade-dev-database", age) as stubber:
+    with backups(account, age) as stubber:
         exercise = Exercise(platform, account, lambda: NOW)
         look = exercise.look()
         steps = exercise.run(look, Clock().patience(), lambda line: None)
@@ -509,6 +519,45 @@ def test_a_drill_restores_a_copy_times_it_and_deletes_it(account: Account, age: 
     found = exercise.report("dev", look, steps)
     assert 1 == found.rto_s
     assert missed == [words.rpartition(" is ")[0] for words in found.missed]
+
+
+def test_a_copy_that_cannot_be_deleted_is_named_and_hides_no_other_error(account: Account) -> None:
+    """With the command that deletes it, also where nothing else went wrong."""
+    told: list[str] = []
+    exercise = Exercise(read_stack("dev").platform, account, lambda: NOW)
+    with backups(account, statuses=("creating",) * 2, refused="is being created"):
+        look = exercise.look()
+        with pytest.raises(OpsError, match="after 1 s there is still primetrade-dev-database-drill, which is creating"):
+            exercise.run(look, Clock().patience(1), told.append)
+    assert "is being created" in told[-1]
+    assert "--db-instance-identifier primetrade-dev-database-drill --skip-final-snapshot" in told[-1]
+    with backups(account, refused="is being modified"):
+        look = exercise.look()
+        with pytest.raises(
+            OpsError, match=r"drill was not deleted \(.* is being modified\).*aws rds delete-db-instance"
+        ):
+            exercise.run(look, Clock().patience(), told.append)
+
+
+def test_a_copy_that_a_killed_drill_left_is_seen(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the next drill, which does not start, by a dry one, and by whoever looks for our tags."""
+    network(account)
+    database(account, "primetrade-dev-database")
+    arn = database(account, "primetrade-dev-database-drill")
+    tags = Exercise(read_stack("dev").platform, account)._tags()
+    account.rds.remove_tags_from_resource(ResourceName=arn, TagKeys=[each["Key"] for each in TAGS])
+    account.rds.add_tags_to_resource(
+        ResourceName=arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+    )
+    assert arn in [each.arn for each in by_tags(account, "primetrade", "dev")]
+    monkeypatch.setattr(infra_ops, "engine", FakeEngine)
+    monkeypatch.setattr(Account, "check", lambda self: None)
+    said = "primetrade-dev-database-drill of an earlier drill is available and costs money; aws rds delete-db-instance"
+    assert said in call("drill", "dev").stdout
+    exercise = Exercise(read_stack("dev").platform, account)
+    look = msgspec.structs.replace(exercise.look(), backups="arn:aws:rds:us-east-1:1:auto-backup:ab-1")
+    with pytest.raises(OpsError, match="of an earlier drill is available"):
+        exercise.run(look, Clock().patience(), lambda line: None)
 
 
 def test_a_drill_without_backups_says_so(account: Account) -> None:

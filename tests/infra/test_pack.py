@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from select import select
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,9 @@ from infra.policy.rule import Rule, judge
 from infra.policy.rules import RULES
 from infra.stackfile import ROOT
 from tests.infra.test_policy import SAMPLES
+
+
+START_S = 60
 
 
 def arguments(whole: Graph) -> Any:
@@ -121,6 +125,8 @@ def started() -> Iterator[int]:
     with subprocess.Popen([python, folder], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
+            ready, _, _ = select([process.stdout], [], [], START_S)
+            assert ready, f"the pack names no port after {START_S} s"
             yield int(process.stdout.readline())
         finally:
             process.kill()

@@ -15,7 +15,9 @@ from infra.plan.graph import Graph, Resource, to_json
 from infra.plan.run import STAND_IN
 from infra.plan.tree import difference_lines
 from infra.platform.outputs import Outputs
-from infra.stackfile import STACKS, read_stack
+from infra.policy.rule import judge
+from infra.policy.rules import RULES
+from infra.stackfile import ROOT, STACKS, read_stack
 
 OTHERWISE = ("kms/key", "kms/replicaKey", "ecr/lifecyclePolicy")  # policies of keys allow their account all
 KEEPS_DATA = ("kms/key", "rds/instance")
@@ -34,6 +36,15 @@ def test_the_plan_is_the_committed_one(stack: Graph) -> None:
     before = golden.read(stack.stack)
     assert before is not None
     assert [] == list(difference_lines(before, stack))
+
+
+def test_the_first_deployment_names_nothing_that_is_not_there_yet(graph_of: Callable[..., Graph]) -> None:
+    """A load balancer and a package: the page says to leave them out; without them production is right."""
+    page = (ROOT / "docs/how-to/first-deployment-aws.md").read_text()
+    graph = graph_of("prod", edge={"load_balancer": None}, archive={"package": None})
+    left = {"edge.load_balancer": "route53/healthCheck", "archive.package": "lambda/function"}
+    assert [] == [key for key, kind in left.items() if f"- `{key}`" not in page or graph.of(kind)]
+    assert [] == judge(graph, RULES)
 
 
 def test_everything_is_in_the_account_and_region_of_its_stack(stack: Graph) -> None:
