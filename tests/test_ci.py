@@ -1,9 +1,12 @@
 """CI runs what a laptop runs: the README's commands and the Makefile's targets, and every test tier."""
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
@@ -93,3 +96,14 @@ def test_locks_have_hashes_and_no_addresses() -> None:
         assert pins
         assert len(pins) == len(re.findall(r"^\S+==[^\n]*\\\n    --hash=sha256:", text, re.MULTILINE))
         assert "://" not in text
+
+
+@pytest.mark.parametrize("ci", [True, False])
+def test_ci_draws_the_same_examples_in_each_run(ci: bool) -> None:
+    """And prints how to draw a failing one again; elsewhere they are new ones."""
+    code = "from tests.conftest import settings as s; print(s.default.derandomize, s.default.print_blob)"
+    env = {key: value for key, value in os.environ.items() if key not in ("CI", "GITHUB_ACTIONS")}
+    words = subprocess.check_output(
+        [sys.executable, "-c", code], cwd=ROOT, text=True, env=env | {"CI": "1"} if ci else env
+    )
+    assert f"{ci} {ci}\n" == words

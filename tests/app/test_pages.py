@@ -89,7 +89,7 @@ def test_a_cursor_comes_back_as_it_went(created_at: datetime, row_id: int, scope
     limit=st.integers(1, 4),
     added=st.lists(st.integers(0, 2), max_size=8),
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_pages_join_to_the_whole_set_while_tasks_are_added(
     api: Api, owned: int, assigned: int, limit: int, added: list[int]
 ) -> None:

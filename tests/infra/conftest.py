@@ -36,15 +36,15 @@ def committed() -> Callable[[str], Graph]:
 
 @pytest.fixture(scope="session")
 def graph_of() -> Callable[..., Graph]:
-    """A function that plans development's stack with sections laid over it: `graph_of(network={"nat": "none"})`.
+    """A function that plans development's stack with sections or keys laid over it: `graph_of(network={"nat": "none"})`.
 
     `graph_of("prod", ...)` does so with another.
     """
 
-    def make(stack: str = "dev", /, **sections: dict[str, object]) -> Graph:
+    def make(stack: str = "dev", /, **sections: object) -> Graph:
         whole = msgspec.to_builtins(read_stack(stack).platform)
         for name, changes in sections.items():
-            whole[name] = {**(whole[name] or {}), **changes}
+            whole[name] = {**(whole[name] or {}), **changes} if isinstance(changes, dict) else changes
         return plan_platform(msgspec.convert(whole, Platform), stack, secrets=SECRETS)
 
     return make

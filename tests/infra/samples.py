@@ -6,10 +6,18 @@ import json
 from typing import Any
 
 from infra.plan.graph import Graph, Resource
-from infra.policy.rules import TAGS
+from infra.policy.rule import judge
+from infra.policy.rules import RULES, TAGS
 
 # Rule → what passes, and what fails with the words of the finding.
 Samples = dict[str, tuple[list[Graph], list[tuple[Graph, str]]]]
+
+
+def sound(found: Graph) -> None:
+    """No rule is broken, and everything that is made is in a component."""
+    assert [] == judge(found, RULES)
+    components = {each.name for each in found.resources if each.is_component}
+    assert [] == [each.name for each in found.made if each.parent not in components]
 
 
 def provider(**tags: str) -> Resource:

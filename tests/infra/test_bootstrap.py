@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.bootstrap import derive, page, policies
@@ -24,10 +24,12 @@ from infra.components.github import HOST
 from infra.components.watch import DEPLOYS
 from infra.plan import golden, programs
 from infra.plan.graph import Graph
+from infra.plan.run import record, run_program
 from infra.plan.tree import difference_lines
 from infra.policy.rule import judge
 from infra.policy.rules import RULES
 from infra.stackfile import ROOT, read_file, read_stack, stacks
+from tests.infra.samples import sound
 
 STACKS = programs.PROGRAMS["bootstrap"].stacks
 
@@ -372,3 +374,51 @@ def test_an_account_that_could_not_be_deployed_to_is_refused(changes: dict[str, 
     msgspec.convert(good, Account)
     with pytest.raises(msgspec.ValidationError, match=words):
         msgspec.convert({**good, **changes}, Account)
+
+
+def people(least: int) -> st.SearchStrategy[list[str]]:
+    """Users of IAM and roles of Identity Center."""
+    center = "role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_"
+    ways = st.sampled_from(["user/", center])
+    names = st.from_regex(r"\A[a-z]{1,20}\Z")
+    return st.lists(
+        st.builds("arn:aws:iam::111111111111:{}{}".format, ways, names), min_size=least, max_size=4, unique=True
+    )
+
+
+@settings(max_examples=5)  # each runs the whole program
+@given(
+    st.fixed_dictionaries(
+        {
+            "account": st.just("111111111111"),
+            "profile": st.sampled_from(["prod", "dev"]),
+            "region": st.just("us-east-1"),
+            "regions": st.sampled_from([["us-east-1"], ["us-east-1", "eu-west-1"], ["eu-west-1", "us-east-1"]]),
+            "owner": st.from_regex(r"\A[a-z]{1,10}@[a-z]{1,10}\Z"),
+            "github": st.from_regex(r"\A[a-z0-9-]{1,39}/[a-z0-9._-]{1,60}\Z"),
+            "people": people(1),
+        },
+        optional={
+            "deployers": people(0),
+            "name": st.from_regex(r"\A[a-z][a-z0-9]{1,7}(-[a-z0-9]{1,7})?\Z"),
+            "state_days": st.integers(30, 3650),
+        },
+    )
+)
+def test_every_account_keeps_its_state_and_lends_its_roles_to_those_who_are_named(whole: dict[str, Any]) -> None:
+    """To GitHub's one repository, and by hand to exactly these people; nothing of it is deleted by a slip."""
+    program = programs.PROGRAMS["bootstrap"]
+    config = {"primetrade-bootstrap:account": json.dumps(whole)}
+    graph = record(lambda: run_program(program.directory), program.project, "some", config)
+    sound(graph)
+    name = whole.get("name", "primetrade")
+    roles = {str(each.inputs["name"]): each for each in graph.of("iam/role")}
+    assert {f"{name}-plan", f"{name}-deploy", f"{name}-break-glass"} == roles.keys()
+    kinds = ("iam/role", "iam/policy", "kms/key", "s3/bucket")
+    assert [] == [each.name for each in graph.of(*kinds) if not each.protect]
+    trust = {key: json.loads(str(each.inputs["assumeRolePolicy"]))["Statement"] for key, each in roles.items()}
+    hands = {key: {arn for each in found for arn in each["Principal"].get("AWS", [])} for key, found in trust.items()}
+    assert {*whole["people"]} == hands[f"{name}-break-glass"]
+    assert {*whole.get("deployers", [])} == hands[f"{name}-deploy"]
+    asked = re.findall(r"repo:([^:\"]+):", json.dumps(trust))
+    assert {whole["github"]} == {*asked}

@@ -227,10 +227,11 @@ def test_logs_of_every_instance_exist_before_it(stack: Graph) -> None:
 
 
 @pytest.mark.parametrize(("given", "now"), [({}, False), ({"apply_now": True}, True)])
-def test_sizes_change_in_the_windows_unless_they_are_wanted_now(given: dict[str, bool], now: bool) -> None:
+def test_sizes_change_in_the_windows_unless_they_are_wanted_now(
+    graph_of: Callable[..., Graph], given: dict[str, bool], now: bool
+) -> None:
     """As after a fail-over, when the second region must carry production's traffic at once."""
-    dev = read_stack("dev")
-    graph = plan_platform(msgspec.structs.replace(dev.platform, **given), "dev", secrets=dev.wanted_secrets)
+    graph = graph_of(**given)
     kinds = ("rds/instance", "elasticache/replicationGroup")
     assert [now, now] == [each.inputs["applyImmediately"] for kind in kinds for each in graph.of(kind)]
 

@@ -17,11 +17,13 @@ from app.health import service as health
 from app.problems import ProblemDetails
 from app.security import HEADERS
 from infra.components import edge, origin, zone
+from infra.config.edge import ORIGIN
 from infra.errors import ConfigError
 from infra.plan.graph import HIDDEN, Graph
 from infra.stackfile import read_stack
 from scripts.release.kubernetes.ingress import KEY
 from tests.app.world import environment
+from tests.infra.samples import sound
 
 EDGE = {"zone": "dev.primetrade.example", "checkers": "pl-0123456789abcdef0"}
 BALANCER = {
@@ -241,3 +243,30 @@ def test_every_configuration_has_one_guarded_front(graph_of: Callable[..., Graph
     assert changes.get("requests", 10_000) == rules[0]["statement"]["rateBasedStatement"]["limit"]
     assert f"${{{acl.name}.arn}}" == found["webAclId"]
     assert ("load_balancer" in changes) == bool(graph.of("route53/healthCheck"))
+
+
+AWAY = {key: value.replace("us-east-1", "eu-west-1").replace("2" * 12, "1" * 12) for key, value in BALANCER.items()}
+
+
+@settings(max_examples=4)  # each runs the whole program
+@given(
+    st.from_regex(r"\A[a-z0-9]{1,20}\.(example|test)\Z"),
+    st.from_regex(r"\AZ[A-Z0-9]{5,31}\Z"),
+    st.from_regex(r"\A[a-z]{1,20}\Z").filter(lambda host: host != ORIGIN),
+    st.sampled_from([None, AWAY]),
+)
+def test_every_second_region_answers_for_the_firsts_names_and_makes_none(
+    graph_of: Callable[..., Graph], domain: str, zone_id: str, host: str, balancer: dict[str, str] | None
+) -> None:
+    """A certificate for the origin where it is, and records in the zone that was named, for a load balancer."""
+    edge = {"zone": domain, "zone_id": zone_id, "host": host, "load_balancer": balancer}
+    graph = graph_of("dr", edge=edge)
+    sound(graph)
+    assert [] == graph.of("route53/zone", "cloudfront/distribution", "wafv2/webAcl")
+    (certificate,) = graph.of("acm/certificate")
+    assert (f"origin.{domain}", "eu-west-1") == (certificate.inputs["domainName"], certificate.inputs["region"])
+    found = records(graph)
+    assert ({zone_id} if balancer else set()) == {each["zoneId"] for each in found.values()}
+    roles = [part["type"] for each in found.values() for part in each.get("failoverRoutingPolicies", [])]
+    assert (["SECONDARY"] if balancer else []) == roles
+    assert zone_id == graph.exports["zone"]

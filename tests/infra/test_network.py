@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.components.addresses import TIERS, nat_zones, subnets
+from infra.config import base
 from infra.config.network import Network
 from infra.plan.graph import Graph, Resource
+from tests.infra.samples import sound
 
 ZONES = ("az1", "az2", "az4")
 ENDPOINTS = ["ecr.api", "ecr.dkr", "sts", "logs"]
@@ -71,6 +74,31 @@ def test_workloads_have_most_of_the_addresses(block: ipaddress.IPv4Network) -> N
 def test_the_choice_of_nat_says_which_zones_have_a_gateway(nat: str, zones: list[str]) -> None:
     """A regional one is in none of them."""
     assert zones == nat_zones(nat, ZONES)
+
+
+@settings(max_examples=5)  # each runs the whole program
+@given(
+    blocks(),
+    st.lists(st.sampled_from(base.ZONES["us-east-1"]), min_size=2, max_size=3, unique=True),
+    st.sampled_from(["regional", "per-zone", "single", "none"]),
+    st.sets(st.sampled_from(ENDPOINTS)),
+)
+def test_every_network_is_sound_and_in_its_zones(
+    graph_of: Callable[..., Graph], block: ipaddress.IPv4Network, zones: list[str], nat: str, services: set[str]
+) -> None:
+    """Subnets of three tiers in each zone and no other, apart from each other; each private one has a way to AWS."""
+    endpoints = sorted(CALLERS) if nat == "none" else sorted(services)
+    graph = graph_of(network={"cidr": str(block), "zones": zones, "nat": nat, "endpoints": endpoints})
+    sound(graph)
+    subnets = [each.inputs for each in graph.of("ec2/subnet")]
+    assert dict.fromkeys([f"use1-{zone}" for zone in zones], len(TIERS)) == Counter(
+        str(each["availabilityZoneId"]) for each in subnets
+    )
+    made = [ipaddress.IPv4Network(str(each["cidrBlock"])) for each in subnets]
+    assert [] == [pair for pair in combinations(made, 2) if pair[0].overlaps(pair[1])]
+    assert all(each.subnet_of(block) for each in made)
+    ways = [name for name in default_routes(graph) if "-private-" in name]
+    assert (0 if nat == "none" else len(zones)) == len(ways)
 
 
 def default_routes(graph: Graph) -> dict[str, dict[str, Any]]:

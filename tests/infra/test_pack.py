@@ -23,7 +23,6 @@ from infra.policy.rules import RULES
 from infra.stackfile import ROOT
 from tests.infra.test_policy import SAMPLES
 
-
 START_S = 60
 
 

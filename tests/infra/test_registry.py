@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.components.github import HOST
 from infra.components.registry import lifecycle
 from infra.components.release import ENVIRONMENTS, GROUP, SESSION_S
 from infra.plan.graph import Graph
+from tests.infra.samples import sound
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,3 +115,31 @@ def test_the_newest_images_stay(keep: int) -> None:
     rules: list[dict[str, Any]] = json.loads(lifecycle(keep))["rules"]
     assert [1, 2] == [rule["rulePriority"] for rule in rules]
     assert ("imageCountMoreThan", keep) == (rules[1]["selection"]["countType"], rules[1]["selection"]["countNumber"])
+
+
+@settings(max_examples=3)  # each runs the whole program
+@given(
+    st.from_regex(r"\A[a-z0-9]{1,10}-[a-z0-9]{1,20}/[a-z0-9]{1,20}\Z"),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "repository": st.from_regex(r"\A[a-z0-9]{1,20}([._-][a-z0-9]{1,20})?\Z"),
+            "keep": st.integers(10, 1000),
+            "copies": st.sampled_from([[], ["eu-west-1"]]),
+            "readers": st.lists(st.from_regex(r"\A[0-9]{12}\Z"), max_size=3, unique=True),
+        },
+    ),
+)
+def test_every_registry_has_one_repository_and_one_way_to_write_it(
+    graph_of: Callable[..., Graph], github: str, changes: dict[str, Any]
+) -> None:
+    """Whatever its name: tags of that repository on GitHub push, its environments release, others pull."""
+    graph = graph_of("prod", github=github, registry={"copies": [], "readers": [], **changes})
+    sound(graph)
+    (repository,) = graph.of("ecr/repository")
+    assert f"primetrade/{changes.get('repository', 'task-api')}" == repository.inputs["name"]
+    assert bool(changes.get("copies")) == bool(graph.of("ecr/replicationConfiguration"))
+    assert bool(changes.get("readers")) == bool(graph.of("ecr/repositoryPolicy"))
+    pushes, releases = (subjects(graph, f"primetrade-prod-{part}-role") for part in ("push", "release"))
+    assert [f"repo:{github}:ref:refs/tags/v*"] == pushes
+    assert {f"repo:{github}:environment:{each}" for each in ENVIRONMENTS} == {*releases}

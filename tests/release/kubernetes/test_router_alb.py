@@ -93,7 +93,7 @@ def test_the_audience_goes_where_it_is_sent_and_nobody_else(place: Place) -> Non
     assert {"blue"} == {place.fake.serves(draw, x_beta="yes") for draw in range(100)}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     acts=st.lists(
         st.one_of(
@@ -246,7 +246,7 @@ def test_the_write_waits_for_them(place: Place) -> None:
     assert BLUE == place.router.read().target
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(acts=st.lists(st.one_of(st.sampled_from(["deploy", *TARGETS]), st.integers(1, 4)), max_size=10))
 def test_no_user_meets_pods_that_are_not_known_yet(
     server: Server, twin_api: Api, acts: list[str | int | Target]
