@@ -36,7 +36,7 @@ def committed() -> Callable[[str], Graph]:
 
 @pytest.fixture(scope="session")
 def graph_of() -> Callable[..., Graph]:
-    """A function that plans development's stack with sections or keys laid over it: `graph_of(network={"nat": "none"})`.
+    """A function that plans development's stack with sections or keys over it: `graph_of(network={"nat": "none"})`.
 
     `graph_of("prod", ...)` does so with another.
     """
