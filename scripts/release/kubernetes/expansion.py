@@ -12,6 +12,7 @@ from scripts.release.kubernetes import slots
 from scripts.release.kubernetes.client import Api, Object
 from scripts.release.kubernetes.helm import Helm
 from scripts.release.kubernetes.values import laid
+from scripts.release.levels import reached
 from scripts.release.slots import Release
 
 POLL_S: Final = 0.2
@@ -51,7 +52,9 @@ class Expansion:
         if ended != "complete":
             ending = "\n".join(f"  {line}" for line in said[-LINES:])
             raise ReleaseError(f"schema.expand: Job {name}-{release.digest} {ended}; no slot was touched:\n{ending}\n")
-        return said[-1] if said else ""
+        # A log has stderr too: what tells the level counts, whatever a library says behind it.
+        telling = [line for line in said if reached(line) is not None]
+        return (telling or said or [""])[-1]
 
     def _ended(self, path: str, limit: float) -> str:
         """How the Job ended; one whose pod cannot be started is not waited for to its deadline."""

@@ -158,3 +158,13 @@ def test_one_that_somebody_deletes_is_gone_and_says_so(cluster: Cluster, run: Ca
     cluster.scenes = [scene(pod(1, "Running", **RUNS)), (None, {})]
     with pytest.raises(ReleaseError, match=r"is gone: somebody deleted it before it had ended; no slot was touched"):
         run()
+
+
+def test_a_line_behind_the_level_that_a_migration_reached_does_not_hide_it(
+    cluster: Cluster, run: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod's log has what libraries say on stderr too; the last line counts where none tells a level."""
+    for said, told in (("schema level 2\nINFO done\n", "schema level 2"), ("one\ntwo\n", "two"), ("", "")):
+        cluster.scenes = [scene(pod(1, "Succeeded"), **COMPLETE)]
+        monkeypatch.setattr(Api, "text", lambda api, path, said=said: said)
+        assert run() == told
