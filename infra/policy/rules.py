@@ -26,6 +26,7 @@ SECRET_WORDS: Final = (
 SECRET_ENDS: Final = tuple(f"{word}{end}" for word in SECRET_WORDS for end in ("", "s", "wo", "swo"))
 NO_SECRETS: Final = ("httptokens",)  # named like them: whether a machine's metadata asks for one
 SEALED: Final = ":core/v1:Secret"
+FETCHED: Final = ":ExternalSecret"
 DOORS: Final = ("vpc/securityGroupIngressRule", "ec2/securityGroupRule", "ec2/securityGroup")
 BLOCKS: Final = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")
 
@@ -89,6 +90,8 @@ def plain_secret(resource: Resource, graph: Graph) -> Iterator[str]:
     for path, value in leaves(resource.inputs):
         name = re.sub(r"[^a-z]", "", path.rpartition(".")[2].lower())
         named = name.endswith(SECRET_ENDS) and name not in NO_SECRETS
+        if resource.type.endswith(FETCHED) and (name == "secretkey" or str(value).startswith("{{")):
+            continue  # the name of what is fetched, or the place where it will stand
         if (named or (sealed and path.startswith(("data.", "stringData.")))) and value != HIDDEN:
             yield f"{path} is not secret; take it from the stack's secrets"
     for path, value in headers(resource):

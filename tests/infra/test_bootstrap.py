@@ -413,7 +413,7 @@ def test_every_account_keeps_its_state_and_lends_its_roles_to_those_who_are_name
     sound(graph)
     name = whole.get("name", "primetrade")
     roles = {str(each.inputs["name"]): each for each in graph.of("iam/role")}
-    assert {f"{name}-plan", f"{name}-deploy", f"{name}-break-glass"} == roles.keys()
+    assert {f"{name}-plan", f"{name}-review", f"{name}-deploy", f"{name}-break-glass"} == roles.keys()
     kinds = ("iam/role", "iam/policy", "kms/key", "s3/bucket")
     assert [] == [each.name for each in graph.of(*kinds) if not each.protect]
     trust = {key: json.loads(str(each.inputs["assumeRolePolicy"]))["Statement"] for key, each in roles.items()}

@@ -244,7 +244,7 @@ BLOCKS = st.lists(st.sampled_from(["203.0.113.0/24", "198.51.100.0/25", "192.0.2
 
 @settings(max_examples=12)  # each runs the whole program
 @given(
-    st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=15).map(lambda rest: f"p{rest}"),
+    st.from_regex(r"p[a-z0-9]{1,7}(-[a-z0-9]{1,7})?", fullmatch=True),
     st.fixed_dictionaries(
         {"deletion_protection": st.just(value=True)},
         optional={

@@ -56,6 +56,7 @@ def of_kubernetes(kind: str, **inputs: object) -> Resource:
     return Resource(name="sample", type=f"kubernetes:{kind}", provider="account", inputs=inputs)
 
 
+FETCHED = "external-secrets.io/v1:ExternalSecret"
 # Rule → what passes, and what fails with the words of the finding.
 SAMPLES: Samples = {
     "open-to-the-world": (
@@ -112,6 +113,7 @@ SAMPLES: Samples = {
             graph(one("lambda/function", variables(DATABASE_SECRET="${x.arn}", API_KEY=HIDDEN))),
             graph(of_kubernetes("helm.sh/v3:Release", values={"auth": {"existingSecret": "x", "password": HIDDEN}})),
             graph(of_kubernetes("core/v1:Secret", stringData={"x": HIDDEN})),
+            graph(of_kubernetes(FETCHED, spec={"data": [{"secretKey": "x"}], "template": {"TOKEN": "{{ .x }}"}})),
         ],
         [
             (graph(one(DATABASE, {"password": "x"})), "password is not secret"),
@@ -125,6 +127,7 @@ SAMPLES: Samples = {
                 r"values\.users\.clientSecret is not secret",
             ),
             (graph(of_kubernetes("core/v1:Secret", stringData={"x": "y"})), r"stringData\.x is not secret"),
+            (graph(of_kubernetes(FETCHED, spec={"template": {"TOKEN": "x"}})), r"spec\.template\.TOKEN is not secret"),
         ],
     ),
     "secrets-sealed": (

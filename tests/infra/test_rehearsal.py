@@ -131,7 +131,7 @@ def test_every_account_lives_from_its_preview_to_its_end(stack: str) -> None:
     """What it keeps is refused first, whatever the account is for."""
     report = rehearsal(stack, "bootstrap")
     assert ["preview", "up", "same", "change", "refused", "destroy"] == [scene["name"] for scene in report["scenes"]]
-    assert ": 2 updated (" in report["scenes"][3]["words"]
+    assert ": 3 updated (" in report["scenes"][3]["words"]
 
 
 @pytest.mark.parametrize("stack", PROGRAMS["addons"].stacks)
