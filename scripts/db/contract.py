@@ -15,10 +15,11 @@ from app.maintenance import Report
 from app.migrate import MIGRATIONS, Migration, level, read_migrations
 from scripts.release.errors import Refused
 from scripts.release.journal import Entry, Holder, Phase
-from scripts.release.memory import Role, remember
+from scripts.release.looking import look
+from scripts.release.memory import Role
 from scripts.release.platform import Platform
 from scripts.release.run import utc
-from scripts.release.situation import Situation, situation
+from scripts.release.situation import Situation
 from scripts.release.slots import Slot
 
 VERB = "contract"
@@ -102,7 +103,7 @@ def _refusal(now: Situation, slot: Slot, role: Role | None, wanted: int) -> str:
 
 
 def _look(platform: Platform) -> Situation:
-    return situation(platform.observe(), remember(platform.journal.read()))
+    return look(platform).now
 
 
 def _apply_locked(platform: Platform, job: Job, file: Migration) -> None:

@@ -33,3 +33,7 @@ class SlotUnknownError(LocalError):
 
 class ProbeError(LocalError):
     """A slot or Envoy gave no answer to a question over HTTP."""
+
+
+class UnheardError(ProbeError):
+    """No replica of a slot took an order."""

@@ -15,7 +15,7 @@ import msgspec
 from scripts.local import envoy
 from scripts.local.cores import MACHINE
 from scripts.local.envoy_config import SLOTS, Endpoint
-from scripts.local.errors import LocalError, ProbeError, SlotUnknownError
+from scripts.local.errors import LocalError, ProbeError, SlotUnknownError, UnheardError
 from scripts.local.ports import free_port
 from scripts.local.processes import Process, alive, marked, marked_names, start, stop, stop_all
 from scripts.local.state import ROOT, State, replace_file
@@ -252,7 +252,7 @@ def _command(state: State, slot: Slot, path: str, body: dict[str, float | bool])
             text = answer.decode(errors="replace")[:200]
             errors.append(ProbeError(f"{slot.name}: POST {path} was refused with {status}: {text}"))
     if errors:
-        raise errors[0]
+        raise UnheardError(str(errors[0])) if len(errors) == len(slot.replicas) else errors[0]
 
 
 def _path(home: Path, name: str) -> Path:

@@ -13,12 +13,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
 from scripts.local.errors import ProbeError
 from scripts.local.ports import LOOPBACK
 
+PLAIN: Final = "/?&=%:,;@+~!$'()*"  # what stays as it is in a path and its query
 LARGEST: Final = 8_000_000  # bytes of an answer; the metrics of a large application are some hundred thousand
 
 
@@ -37,7 +39,7 @@ def exchange(
     try:
         connection.connect()
         with _cut_at(deadline, connection.sock):
-            connection.request(method, path, body, headers)
+            connection.request(method, quote(path, safe=PLAIN), body, headers)
             with connection.getresponse() as answer:
                 found = answer.read(LARGEST + 1)
     except (OSError, http.client.HTTPException) as exc:

@@ -107,8 +107,7 @@ def _revert(run: Run, step: Step, why: str) -> None:
         now = look_within(run)
         run.event("refused", f"{run.version} refused by {step.kind}", why)
         had_users = now.observed.route.target.has_users(step.slot)
-        if now.active.digest == run.release and now.phase is not Phase.BAKING and not now.beside.running:
-            raise NeedsPerson("it is the first release and has all users, so there is nothing to go back to")
+        _refuse_first(run, now)
         steps = plan_back(now, retire=now.phase is not Phase.BAKING, refused=step.slot)
         run.note("turn", plan=steps, words=why)
         for back in steps:
@@ -116,7 +115,7 @@ def _revert(run: Run, step: Step, why: str) -> None:
         now = look_within(run)
         stood = stands(now)
         run.tell(Event.REVERTED, why, outcome="reverted", slot=step.slot, target=str(now.observed.route.target))
-    except (GateFailed, GateOpen, ReleaseError) as exc:
+    except Exception as exc:
         raise NeedsPerson(
             f"{run.version} was refused by {step.kind} of {step.slot} ({why}), and going back failed: {exc}. "
             f"{_state(run)}"
@@ -126,6 +125,11 @@ def _revert(run: Run, step: Step, why: str) -> None:
     users = "no user reached it" if run.moved else "no user reached it and the route was not touched"
     users = "its users were brought back" if had_users else users
     raise Reverted(f"{run.version} was refused by {step.kind} of {step.slot}: {why}. {users}: {stood}")
+
+
+def _refuse_first(run: Run, now: Situation) -> None:
+    if now.active.digest == run.release and now.phase is not Phase.BAKING and not now.beside.running:
+        raise NeedsPerson("it is the first release and has all users, so there is nothing to go back to")
 
 
 def _state(run: Run) -> str:

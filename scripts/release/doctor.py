@@ -16,7 +16,7 @@ from scripts.release.memory import BACK, Memory, Role
 from scripts.release.platform import Platform
 from scripts.release.run import utc
 from scripts.release.situation import Phase, Situation
-from scripts.release.slots import Slot
+from scripts.release.slots import UNKNOWN, Slot
 
 SLACK_S = 1800.0  # what a run may take over the limits of its steps: migrations have one of their own
 UNPLANNED = ("contract",)  # verbs without a plan: a step of theirs takes as long as the table it changes
@@ -188,7 +188,7 @@ def _stranger(seen: Seen) -> Iterator[Drift]:
     now = seen.now
     for slot in (now.active, now.beside):
         put = now.memory.ran.get(slot.name)
-        if slot.running and put is not None and put != slot.digest:
+        if slot.running and put is not None and slot.digest not in (put, UNKNOWN):
             what = f"no run put {slot.version} ({slot.digest}) there"
             if _has_users(now, slot):
                 meant = f"{now.memory.known[put].version} ({put})" if put in now.memory.known else put

@@ -32,6 +32,10 @@ class NeedsPerson(ReleaseError):
     """Going on by itself would be a guess: a person must decide."""
 
 
+class Unheard(ReleaseError):
+    """No replica of a slot took an order, and none will."""
+
+
 class Reverted(ReleaseError):
     """A gate refused the release, and the users are back on, or never left, the active slot."""
 

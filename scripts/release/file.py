@@ -212,7 +212,7 @@ class Kubernetes(_Strict, frozen=True):
     secret: str = ""  # a Secret with the rest of the environment
     router: Literal["service", "gateway", "alb"] = "service"
     edge: str = ""  # address that users' requests go to; left out: that of the Service or Gateway
-    # Address of the Prometheus that counts users' requests: it scrapes each second, or at least every 30.
+    # Address of the Prometheus that counts users' requests: it looks every 2 s, or more often.
     prometheus: str = ""
     slot_header: str = "x-slot"  # of answers: the slot they are from; "" if the application does not say
     drain: str = "/admin/drain"  # on the admin port: takes {"draining": true}; "" if the application has no such path

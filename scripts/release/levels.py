@@ -17,22 +17,13 @@ _SAID = re.compile(r"schema level (\d+)")  # the last line of `python -m app.mig
 
 
 def preflight(run: Run, step: Step) -> str:
-    """What serves and what comes must work with the schema that expand leads to. Raises Refused."""
-    live, level, ours = run.observe().slots[other(step.slot)], run.level, run.file.settings.schema.range
-    if live.running:
-        _live_works(run, live)
-    if not accepts(ours, level):
-        raise Refused(
-            f"{run.version} works with schema levels {ours.min} to {ours.max} by {run.file.path.name} (schema.min, "
-            f"schema.max), and the database is at {level}: release a version that works with {level}, or where this "
-            f"one does, say `schema.max: {level}` there"
-        )
-    return ""
+    """The live build must work with the schema that expand leads to: it goes on serving meanwhile. Raises Refused.
 
-
-def _live_works(run: Run, live: Slot) -> None:
-    """It goes on serving meanwhile."""
-    expands = bool(run.file.settings.schema.expand)
+    What comes works with `schema.max` by its own file; where the database is further already, parity judges it.
+    """
+    live, expands = run.observe().slots[other(step.slot)], bool(run.file.settings.schema.expand)
+    if not live.running:
+        return ""
     if expands:
         live = heard(run, live.name)[live.name]
     works, level = live.schema or remember(run.platform.journal.read()).ranges.get(live.digest), run.level
@@ -43,6 +34,7 @@ def _live_works(run: Run, live: Slot) -> None:
             f"{live.name} serves {live.version}, which works with schema levels {works.min} to {works.max}; "
             f"expanding to {level} would break it: release a version in between that works with both"
         )
+    return ""
 
 
 def expand(run: Run, step: Step, release: Release) -> str:
@@ -51,10 +43,10 @@ def expand(run: Run, step: Step, release: Release) -> str:
     Judged once more: what a killed run found may not be so any more, and its resume begins here.
     """
     preflight(run, step)
-    schema = run.file.settings.schema
+    schema, known = run.file.settings.schema, remember(run.platform.journal.read()).level or 0
     said = run.platform.expand(schema.expand, schema.max, release, run.fence)
     level = reached(said)
-    if level is None or level == schema.max:
+    if level is None or schema.max <= level <= max(schema.max, known):
         return said
     run.note("failed", step, outcome="error", words=said, level=level)
     if level < schema.max:

@@ -11,11 +11,11 @@ import urllib3
 
 from scripts.local import envoy, slots
 from scripts.local.envoy_config import Routes
-from scripts.local.errors import LocalError, ProbeError
+from scripts.local.errors import LocalError, ProbeError, UnheardError
 from scripts.local.state import ROOT, State, read_state
 from scripts.release import fencing, local_slots, lock
 from scripts.release.analysis import measure
-from scripts.release.errors import Fenced, Refused, ReleaseError, RouteMoved, Unusable
+from scripts.release.errors import Fenced, Refused, ReleaseError, RouteMoved, Unheard, Unusable
 from scripts.release.expand import expand
 from scripts.release.file import ReleaseFile
 from scripts.release.histogram import READS, slow_answers
@@ -40,7 +40,8 @@ def _ours() -> Iterator[None]:
     try:
         yield
     except ProbeError as exc:
-        raise ReleaseError(f"{exc}; `primetrade local status` says what runs") from exc
+        kind = Unheard if isinstance(exc, UnheardError) else ReleaseError
+        raise kind(f"{exc}; `primetrade local status` says what runs") from exc
     except LocalError as exc:
         raise ReleaseError(str(exc)) from exc
     except OSError as exc:

@@ -18,10 +18,9 @@ from scripts.local.processes import alive, marked_names
 from scripts.local.state import State
 from scripts.release.file import Probes
 from scripts.release.histogram import answers_within
-from scripts.release.slots import Range, Release, Slot
+from scripts.release.slots import UNKNOWN, Range, Release, Slot
 
 PROBE_S = 2.0  # for a probe of an admin port
-UNKNOWN = "unknown"  # the digest of what no file names: equal to that of no release
 
 
 class _Says(msgspec.Struct):

@@ -23,7 +23,7 @@ def probed(run: Run, step: Step) -> tuple[int, float]:
     target = step.target
     assert target is not None
     probe, wanted = _probe(run, step), step.slot if target.has_users(step.slot) else other(step.slot)
-    begun, seen, streak, probes = run.platform.now(), 0.0, 0, 0
+    begun, seen, streak, probes, bad = run.platform.now(), 0.0, 0, 0, 0
     limit, key = _limit(run, target.weights.of(wanted))
     while streak < STREAK or not seen:
         answer = run.platform.ask(probe)
@@ -31,7 +31,12 @@ def probed(run: Run, step: Step) -> tuple[int, float]:
         good = _shows(run, step, answer, answer.status == probe.expect)
         if good and answer.slot == wanted and not seen:
             seen = run.platform.now()
+        elif answer.slot in SLOTS and not target.has_users(answer.slot):  # it came by the old route
+            seen = 0.0
         streak = streak + 1 if good else 0
+        bad += answer.slot == step.slot and not good
+        if bad == STREAK:  # it has been drawn: there is nothing more to wait for
+            limit, key = _limit(run, 0)
         if probes % LOOK_EVERY == 0 and not run.observe().slots[step.slot].running:
             raise GateFailed(f"{step.slot} is not running any more")
         if run.platform.now() - begun > limit:

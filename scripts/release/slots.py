@@ -38,6 +38,9 @@ class Range(msgspec.Struct, frozen=True):
     max: int
 
 
+UNKNOWN = "unknown"  # the digest of what nobody can name: equal to that of no release
+
+
 class Slot(msgspec.Struct, frozen=True):
     """A slot as it is now."""
 

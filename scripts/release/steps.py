@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from scripts.release import levels
-from scripts.release.errors import ReleaseError
+from scripts.release.errors import Fenced, ReleaseError, Unheard
 from scripts.release.gates import table
 from scripts.release.gates.verdict import GateFailed
 from scripts.release.memory import BACK
@@ -47,7 +47,7 @@ def act(run: Run, step: Step, release: Release | None) -> str:
             run.event("deploy", f"{release.version} on {step.slot}")
             run.platform.deploy(step.slot, release, step.replicas, run.fence)
         case Kind.SCALE:
-            run.platform.scale(step.slot, step.replicas, run.fence)
+            _scale(run, step)
         case Kind.SHIFT:
             _shift(run, step)
         case Kind.UNDRAIN:
@@ -66,10 +66,24 @@ def _undrain(run: Run, step: Step) -> None:
     """Replicas that did not hear it hold nobody up: those that did may do, and are waited for next."""
     try:
         run.platform.drain(step.slot, on=False, fence=run.fence)
+    except Fenced:
+        raise
     except ReleaseError as exc:
-        if not run.observe().slots[step.slot].running:
+        if isinstance(exc, Unheard) or not run.observe().slots[step.slot].running:
             raise GateFailed(str(exc)) from exc
         run.event("note", f"not all of {step.slot} takes requests again", str(exc))
+
+
+def _scale(run: Run, step: Step) -> None:
+    """On the way back, what cannot be started keeps nobody on the release that is worse."""
+    try:
+        run.platform.scale(step.slot, step.replicas, run.fence)
+    except Fenced:
+        raise
+    except ReleaseError as exc:
+        if run.verb not in BACK:
+            raise
+        run.event("note", f"{step.slot} does not grow to {step.replicas} replicas", str(exc))
 
 
 def _shift(run: Run, step: Step) -> None:
@@ -103,7 +117,7 @@ def _gains(run: Run, had: Target, has: Target, slot: str) -> bool:
 
 def _ready(run: Run, step: Step, whole_s: float = math.inf) -> str:
     limit = step.limit or run.file.settings.timeouts.ready
-    return _wait_ready(run, step.slot, _Wait(limit, whole_s=whole_s))
+    return _wait_ready(run, step.slot, _Wait(limit, whole_s=whole_s if math.isinf(whole_s) else min(whole_s, limit)))
 
 
 def _back(run: Run, step: Step) -> str:
@@ -116,8 +130,8 @@ def _back(run: Run, step: Step) -> str:
 
 
 def _grows(run: Run, step: Step) -> str:
-    limit = step.limit or run.file.settings.timeouts.ready
-    return _ready(run, step, whole_s=limit if run.verb in BACK else math.inf)
+    """On the way back what there is will do in the end."""
+    return _ready(run, step, whole_s=step.limit or run.file.settings.timeouts.ready if run.verb in BACK else math.inf)
 
 
 def _still_ready(run: Run, name: str) -> None:
@@ -152,10 +166,12 @@ def _parity(run: Run, step: Step) -> str:
     slots = _speaking(run, step)
     new = slots[step.slot]
     level = run.level
-    if new.schema and not levels.accepts(new.schema, level):
+    works = new.schema or run.file.settings.schema.range
+    if not levels.accepts(works, level):
+        by = "" if new.schema else f" by {run.file.path.name} (schema.min, schema.max; it says none itself)"
         raise GateFailed(
-            f"{new.version} works with schema levels {new.schema.min} to {new.schema.max}, "
-            f"but the database is brought to {level}"
+            f"{new.version} works with schema levels {works.min} to {works.max}{by}, but the database is brought to "
+            f"{level}"
         )
     if new.capacity < step.replicas:
         raise GateFailed(f"{new.name} runs {new.capacity} replicas, {step.replicas} are wanted; their log: {new.log}")

@@ -46,7 +46,7 @@ def _ready(now: Situation, good: Slot, serves: int) -> tuple[Step, ...]:
         return (Step(Kind.UNDRAIN, good.name, words),)
     grows = f"{good.name} grows to {replicas} replicas, as many as serve now"
     if replicas > serves:
-        grows = f"{good.name} has {good.capacity} of its {replicas} replicas: the others are started again"
+        grows = f"{good.name} has {good.capacity} of its {replicas} replicas: all of them are asked for"
     return (
         Step(Kind.UNDRAIN, good.name, words, replicas=replicas),
         Step(Kind.SCALE, good.name, grows, seconds=3, replicas=replicas),

@@ -19,11 +19,14 @@ CLOSES = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"
 
 
 @contextmanager
-def answering(*pieces: bytes, pause_s: float = 0.0, again: bool = False) -> Iterator[int]:
+def answering(
+    *pieces: bytes, pause_s: float = 0.0, again: bool = False, heard: list[bytes] | None = None
+) -> Iterator[int]:
     """The port of a server that takes one connection, answers in these pieces, and then closes it.
 
-    `again`: it sends the last piece until nobody listens any more.
+    `again`: it sends the last piece until nobody listens any more. `heard`: what came.
     """
+    heard = [] if heard is None else heard
 
     def answer(peer: socket) -> None:
         with suppress(OSError):
@@ -35,7 +38,7 @@ def answering(*pieces: bytes, pause_s: float = 0.0, again: bool = False) -> Iter
     def serve() -> None:
         peer, _ = server.accept()
         with peer:
-            peer.recv(10_000)
+            heard.append(peer.recv(10_000))
             answer(peer)
 
     over = threading.Event()
@@ -93,3 +96,10 @@ def test_a_whole_answer_is_status_and_body() -> None:
         assert exchange(port, "/readyz", 30) == (503, b"late")
     with answering(CLOSES, b"to the", b" end") as port:
         assert exchange(port, "/readyz", 30) == (200, b"to the end")
+
+
+def test_a_path_may_have_any_letters() -> None:
+    heard: list[bytes] = []
+    with answering(CLOSES, heard=heard) as port:
+        assert exchange(port, "/größe 1?a=b%20c", 30) == (200, b"")
+    assert heard[0].startswith(b"GET /gr%C3%B6%C3%9Fe%201?a=b%20c HTTP/1.1\r\n")

@@ -11,16 +11,19 @@ import pytest
 
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
-from scripts.release.errors import Awaiting, NeedsPerson, Refused, ReleaseError, Reverted, Undecided
+from scripts.release.errors import Awaiting, Fenced, NeedsPerson, Refused, ReleaseError, Reverted, Undecided, Unheard
 from scripts.release.file import ReleaseFile, override_one
 from scripts.release.journal import Entry
 from scripts.release.memory import Role
 from scripts.release.route import Target, Weights
 from scripts.release.situation import Phase
-from scripts.release.slots import Range
+from scripts.release.slots import Range, Slot
 from scripts.release.status import next_command
+from scripts.release.step import Kind, Step
+from scripts.release.steps import CHECKS
 from scripts.release.twin import Behaviour, Twin
 from slo.sequential import Wealth
+from tests.release.runs import run_of
 
 BOB = Caller("bob@desk", "he asked me to")
 
@@ -379,3 +382,52 @@ def test_the_way_back_waits_for_no_start_where_as_many_are_ready_as_the_bad_slot
     engine.rollback(twin, file, BOB)
     assert twin.current.target == Target.all_on("blue")
     assert twin.clock - begun < file.settings.timeouts.verify
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def act(*arguments: object, **named: object) -> None:
+        raise error
+
+    return act
+
+
+def test_a_way_back_that_cannot_start_what_was_lost_goes_on_with_what_is_there(
+    twin: Twin, file: ReleaseFile, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old artefact is gone from the disk; what runs of it is better than the bad release."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    for slot in twin.slots.values():
+        slot.replicas = 2
+        twin.behaviours[slot.release.version] = Behaviour(lost=1)
+    monkeypatch.setattr(twin, "scale", raising(ReleaseError("no such program")))
+    engine.rollback(twin, file, BOB)
+    assert twin.current.target == Target.all_on("blue")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(Unheard("no replica heard it: 401"), NeedsPerson), (Fenced("run 2 lost its lock"), Fenced)]
+)
+def test_a_warm_slot_that_takes_no_order_at_all_is_said_at_once_with_the_reason(
+    twin: Twin, file: ReleaseFile, caller: Caller, error: ReleaseError, kind: type[ReleaseError]
+) -> None:
+    engine.deploy(twin, file, "1.1.0", caller)
+    begun = twin.clock
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(twin, "drain", raising(error))
+        with pytest.raises(kind, match=str(error)):
+            engine.rollback(twin, file, BOB)
+    assert twin.clock - begun < 1
+    assert twin.current.target == Target.all_on("green")
+
+
+def test_a_replica_that_hangs_is_waited_for_no_longer_than_any_start(twin: Twin, file: ReleaseFile) -> None:
+    """Where probes may take longer than starts: there the rest would never do."""
+    run = run_of(twin, changed(file, "timeouts.verify=3m", "timeouts.ready=20s"))
+    run.verb, begun, seen = "rollback", twin.clock, twin.observe()
+    half = Slot("green", running=True, serving=1, wanted=2, capacity=2)
+    blue = msgspec.structs.replace(seen.slots["blue"], serving=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(twin, "observe", lambda: msgspec.structs.replace(seen, slots={"blue": blue, "green": half}))
+        words = CHECKS[Kind.UNDRAIN](run, Step(Kind.UNDRAIN, "green", "green takes requests again"))
+    assert words.startswith("1 of 2 replicas of green are ready after 20")
+    assert twin.clock - begun < 21

@@ -21,7 +21,7 @@ from scripts.release.file import ReleaseFile
 from scripts.release.journal import Entry, Holder
 from scripts.release.route import Audience, Target, Weights
 from scripts.release.run import utc
-from scripts.release.slots import Finding, Range
+from scripts.release.slots import UNKNOWN, Finding, Range
 from scripts.release.twin import Behaviour, Twin
 from tests.release.killing import killed_behind
 
@@ -342,3 +342,14 @@ def test_every_command_that_a_message_names_exists(line: str) -> None:
         assert command, verb
     known = {option for parameter in command.params for option in parameter.opts}
     assert [] == [word for word in words if word.startswith("--") and word not in known]
+
+
+def test_a_slot_of_which_nobody_can_tell_what_it_is_was_not_replaced_by_hand(
+    twin: Twin, file: ReleaseFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file was lost: that is another finding."""
+    released(twin, file)
+    seen = twin.observe()
+    lost = msgspec.structs.replace(seen.slots["green"], digest=UNKNOWN)
+    monkeypatch.setattr(twin, "observe", lambda: msgspec.structs.replace(seen, slots={**seen.slots, "green": lost}))
+    assert "no run put" not in found(twin, file).get("green", "")

@@ -19,7 +19,7 @@ from scripts.release.file import ReleaseFile
 from scripts.release.local import Local
 from scripts.release.route import Target, Weights
 from scripts.release.slots import Load, Observed, Request
-from scripts.release.twin import Twin
+from scripts.release.twin import Behaviour, Twin
 from tests.release.prompt import Prompt
 
 LOAD = Load("analysis", 10, 1, 200, seed=1)
@@ -118,3 +118,17 @@ def test_load_that_a_full_disk_forbids_is_an_error_of_the_release(
 def test_a_request_that_cannot_be_sent_has_no_answer(local: Local) -> None:
     answer = local.ask(Request(path="/", method="GE\nT"))
     assert (answer.status, answer.slot, bool(answer.body)) == (0, "", True)
+
+
+def test_a_fault_of_our_own_on_the_way_back_needs_a_person_who_hears_what_the_gate_said(
+    twin: Twin, file: ReleaseFile, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tick() -> None:
+        if twin.current.weights == Weights(5, 95) or twin.current.weights == Weights(95, 5):
+            twin.behaviours["1.1.0"] = Behaviour(broken=("/health",))
+            monkeypatch.setattr(twin, "retire", raising(ValueError("no such thing")))
+
+    twin.on_tick = tick
+    words = r"1\.1\.0 was refused by verify of green .*, and going back failed: no such thing"
+    with pytest.raises(NeedsPerson, match=words):
+        engine.deploy(twin, file, "1.1.0", caller)

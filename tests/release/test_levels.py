@@ -8,7 +8,7 @@ from scripts.local.slots import Replica
 from scripts.release import engine, local_slots
 from scripts.release.doctor import examine
 from scripts.release.engine import Caller
-from scripts.release.errors import Refused, ReleaseError
+from scripts.release.errors import Refused, ReleaseError, Reverted
 from scripts.release.file import Probes, ReleaseFile, read_release_file
 from scripts.release.journal import Entry
 from scripts.release.local import Local
@@ -80,18 +80,17 @@ def test_a_level_nobody_asked_for_is_remembered_and_judged_from_then_on(
     assert twin.calls == ["expand migrate"]
 
 
-@pytest.mark.parametrize("live", [Behaviour(), Behaviour(crashes=True)], ids=["beside a live slot", "alone"])
-def test_nothing_is_expanded_for_a_release_that_does_not_declare_the_level_the_database_has(
-    twin: Twin, file: ReleaseFile, caller: Caller, live: Behaviour
+def test_a_release_that_says_no_levels_is_judged_by_those_its_file_declares(
+    twin: Twin, file: ReleaseFile, caller: Caller
 ) -> None:
-    """A contract step went further; the release says no levels itself, and nobody would have asked its file."""
-    twin.behaviours |= {"1.0.0": live, "1.1.0": Behaviour(schema=None)}
+    """A contract step went further; before any user is sent there, and not where the build says that it works."""
     twin.journal.append(Entry(twin.clock, "", "c", twin.fence, "contract", "ann", "done", step="contract", level=4))
-    words = r"1\.1\.0 works with schema levels 1 to 3 by release\.yaml .*the database is at 4.*`schema\.max: 4`"
-    with pytest.raises(Refused, match=words):
+    twin.behaviours |= {"1.1.0": Behaviour(schema=None)}
+    words = r"1\.1\.0 works with schema levels 1 to 3 by release\.yaml .*but the database is brought to 4.*no user"
+    with pytest.raises(Reverted, match=words):
         engine.deploy(twin, file, "1.1.0", caller)
-    assert twin.calls == []
-    engine.deploy(twin, read_release_file(file.path, ("schema.max=4",)), "1.1.0", caller)
+    twin.behaviours |= {"1.1.0": Behaviour(schema=Range(3, 4))}
+    engine.deploy(twin, file, "1.1.0", caller)
 
 
 def test_a_command_that_does_not_say_its_level_is_believed(twin: Twin, file: ReleaseFile, caller: Caller) -> None:

@@ -12,7 +12,7 @@ from scripts.release.engine import Caller
 from scripts.release.errors import Reverted
 from scripts.release.file import Kubernetes, ReleaseFile, override_one
 from scripts.release.gates.verdict import GateFailed
-from scripts.release.probing import probed
+from scripts.release.probing import PROBE_S, probed
 from scripts.release.route import Target, Weights
 from scripts.release.slots import Answer
 from scripts.release.step import Kind, Step
@@ -95,4 +95,23 @@ def test_a_share_that_is_never_drawn_is_refused_all_the_same(
     answering(twin, monkeypatch, GREEN)
     step = msgspec.structs.replace(VERIFY, slot="blue", target=Target(Weights(2, 98)))
     with pytest.raises(GateFailed, match=r"in 12\.5 s \(2\.5 times timeouts\.verify, for 2 % of the probes\)"):
+        probed(run_of(twin, file), step)
+
+
+def test_what_the_old_route_drew_is_no_sight_of_the_new_one(
+    twin: Twin, file: ReleaseFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the users were there already: that one more of them is says nothing."""
+    answering(twin, monkeypatch, GREEN, BLUE, GREEN)
+    begun = twin.clock
+    probes, seen = probed(run_of(twin, file), msgspec.structs.replace(VERIFY, target=Target.all_on("green")))
+    assert (probes, seen) == (7, pytest.approx(begun + 2 * PROBE_S))
+
+
+def test_a_small_share_that_was_drawn_and_fails_is_not_waited_for(
+    twin: Twin, file: ReleaseFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(twin, monkeypatch, *[Answer(500, "blue"), GREEN] * 5)
+    step = msgspec.structs.replace(VERIFY, slot="blue", target=Target(Weights(1, 99)))
+    with pytest.raises(GateFailed, match=r"in 5 s \(timeouts\.verify\)"):
         probed(run_of(twin, file), step)

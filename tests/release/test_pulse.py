@@ -49,3 +49,17 @@ def test_before_the_first_step_there_is_nothing_to_say(monkeypatch: pytest.Monke
     with Pulse(lines.append).beating():
         time.sleep(0.2)
     assert not lines
+
+
+def test_a_line_that_cannot_be_written_is_left_out_and_no_other() -> None:
+    """An arrow, where only ASCII can be written."""
+    lines: list[str] = []
+
+    def tell(line: str) -> None:
+        line.encode("ascii")
+        lines.append(line)
+
+    beat = Pulse(tell)
+    for line in ("one", "1.0.0 → 1.1.0", "two"):
+        beat.tell(line)
+    assert lines == ["one", "two"]

@@ -26,6 +26,8 @@ class Pulse:
             return
         try:
             self._say(line)
+        except UnicodeError:  # this line only
+            pass
         except (OSError, ValueError, SystemExit):  # a full disk, a closed file, rich's answer to a broken pipe
             self._heard = False
 

@@ -38,17 +38,18 @@ class Counting:
         return metrics.tallies(self._seen(self._reads, reads=True), self._latency_ms)
 
     def arriving(self) -> float:
-        """Users' requests a second. Raises Undecided where there must be some, and Prometheus cannot tell how many."""
+        """Users' requests a second. Raises Undecided where Prometheus looks too rarely for a gate's figures."""
         namespace, app, edge = self._settings.namespace, self._settings.app, self._settings.router == "gateway"
-        if found := self._prometheus.ask(metrics.rate_query(namespace, app, edge=edge)):
-            return found[0].value
-        if self._prometheus.ask(metrics.known_query(namespace, app, edge=edge)):
+        scrapes = self._prometheus.ask(metrics.scrapes_query(namespace, app, edge=edge))
+        if scrapes and scrapes[0].value < metrics.LEAST:
             raise Undecided(
-                f"Prometheus {self._settings.prometheus} knows the users' requests and no rate of them: it scrapes "
-                f"{'the gateway' if edge else 'the pods'} too rarely or not at all. Have it do so every "
-                f"{metrics.EVERY_S} s or more often (scrape_interval, or `interval` of a ServiceMonitor or PodMonitor)"
+                f"Prometheus {self._settings.prometheus} looked at {'the gateway' if edge else 'the pods'} "
+                f"{scrapes[0].value:.0f} times in the last {metrics.RATE}, and gates need figures that are fresh: have "
+                f"it do so every {metrics.EVERY_S} s or more often (scrape_interval, or `interval` of a ServiceMonitor "
+                "or PodMonitor)"
             )
-        return 0.0
+        found = self._prometheus.ask(metrics.rate_query(namespace, app, edge=edge))
+        return found[0].value if found else 0.0
 
     def _seen(self, growing: Growing, *, reads: bool) -> Mapping[metrics.Count, float]:
         namespace, app = self._settings.namespace, self._settings.app

@@ -39,6 +39,10 @@ class Form(msgspec.Struct, frozen=True):
     app: str
 
     @property
+    def ports(self) -> bool:
+        return True
+
+    @property
     def path(self) -> str:
         return f"/apis/gateway.networking.k8s.io/v1/namespaces/{self.namespace}/httproutes/{self.app}"
 

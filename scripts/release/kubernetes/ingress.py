@@ -51,6 +51,10 @@ class Form(msgspec.Struct, frozen=True):
     now: float
 
     @property
+    def ports(self) -> bool:
+        return True
+
+    @property
     def path(self) -> str:
         return f"/apis/networking.k8s.io/v1/namespaces/{self.namespace}/ingresses/{self.app}"
 

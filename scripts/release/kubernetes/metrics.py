@@ -21,9 +21,9 @@ from scripts.release.route import SLOTS
 from scripts.release.slots import Tally
 
 ASK_S: Final = 5.0
-EVERY_S: Final = 30  # between two scrapes, at most: then each window below has two, also where it begins at one
-WINDOW: Final = "1m"  # what was not scraped for so long is gone
-RATES: Final = ("15s", "2m")  # the first reacts sooner; where it has no two scrapes the second one counts
+WINDOW: Final = "30s"  # what was not scraped for so long is gone
+RATE: Final = "15s"
+EVERY_S, LEAST = 2, 6  # the longest between two scrapes, as gates look at figures of 3 s; so many in RATE show it
 IN_FLIGHT: Final = "http_requests_in_flight"
 WHOLE: Final = math.inf  # the bucket of all answers
 
@@ -81,19 +81,14 @@ def edge_query(namespace: str, app: str) -> str:
 
 
 def rate_query(namespace: str, app: str, *, edge: bool) -> str:
-    """Users' requests a second, as the applications count them, or the gateway.
+    """Users' requests a second, as the applications count them, or the gateway."""
+    return f"sum(rate({_requests(namespace, app, edge)}[{RATE}]))"
 
-    The wider window counts only what is scraped still: there a pod that ended would go on.
-    """
+
+def scrapes_query(namespace: str, app: str, *, edge: bool) -> str:
+    """How often a counter of them was scraped in RATE, at most; none that is not older is asked for."""
     counter = _requests(namespace, app, edge)
-    soon, late = (f"rate({counter}[{window}])" for window in RATES)
-    return f"sum({soon} or ({late} and {counter}))"
-
-
-def known_query(namespace: str, app: str, *, edge: bool) -> str:
-    """The counters that have been scraped for so long that they should have a rate."""
-    counter = _requests(namespace, app, edge)
-    return f"count({counter} and {counter} offset {EVERY_S}s)"
+    return f"max((count_over_time({counter}[{RATE}]) or 0 * {counter}) and {counter} offset {RATE})"
 
 
 def _requests(namespace: str, app: str, edge: bool) -> str:

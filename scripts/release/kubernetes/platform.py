@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from scripts.release.errors import Refused, ReleaseError
+from scripts.release.errors import Refused, ReleaseError, Unheard
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
 from scripts.release.kubernetes import configs, refusals
@@ -202,9 +202,12 @@ class Kubernetes:
         running = [pod for pod in parts.current if started(pod)]
         if not running:
             raise ReleaseError(f"{parts.name} does not run: there is nothing to drain")
-        deaf = self._pods.drain(running, on=on)
+        try:
+            deaf = self._pods.drain(running, on=on)
+        except ReleaseError as exc:  # none was asked
+            raise Unheard(str(exc)) from exc
         if len(deaf) == len(running):
-            raise ReleaseError(f"no pod of {parts.name} heard it: {next(iter(deaf.values()))}")
+            raise Unheard(f"no pod of {parts.name} heard it: {next(iter(deaf.values()))}")
         if on != parts.draining:
             self._objects.change(parts.name, {"metadata": {"annotations": {DRAINING: "true" if on else None}}})
         return deaf

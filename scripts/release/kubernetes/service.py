@@ -34,6 +34,10 @@ class Form(msgspec.Struct, frozen=True):
     name: str  # of the Service
 
     @property
+    def ports(self) -> bool:
+        return False
+
+    @property
     def path(self) -> str:
         return f"/api/v1/namespaces/{self.namespace}/services/{self.name}"
 

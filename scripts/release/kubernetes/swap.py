@@ -42,6 +42,10 @@ class Form(Protocol):
     def what(self) -> str:
         """Kind and name, for messages."""
 
+    @property
+    def ports(self) -> bool:
+        """Whether it names the ports of the slots' Services."""
+
     def target(self, found: Object) -> Target | None:
         """What it says; None while no route was written. Raises NeedsPerson for an edit that says no route."""
 
@@ -106,7 +110,7 @@ def read(api: Api, form: Form) -> Object:
 def write(api: Api, place: Place, form: Form, wanted: Wanted) -> Route:
     """Compare and swap; the route after. Raises Fenced, RouteMoved, Refused, Unusable."""
     refused: Conflict | Unprocessable | None = None
-    tried = ""
+    tried, services = "", _services(api, place) if form.ports else NONE
     for _ in range(TRIES):
         found = read(api, form)
         seen = route_of(form, found)
@@ -121,7 +125,7 @@ def write(api: Api, place: Place, form: Form, wanted: Wanted) -> Route:
         _refuse_empty(api, place, form.target(found), wanted.target)
         tried = found["metadata"]["resourceVersion"]
         try:
-            return route_of(form, api.json_patch(form.path, patch(form, found, wanted, _services(api, place))))
+            return route_of(form, api.json_patch(form.path, patch(form, found, wanted, services)))
         except (Conflict, Unprocessable) as exc:
             refused = exc
     raise ReleaseError(f"{form.what} was written by others {TRIES} times while this run wrote: {refused}")

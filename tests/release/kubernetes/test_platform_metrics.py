@@ -108,8 +108,8 @@ def test_a_pod_may_say_what_it_has_in_flight() -> None:
 
 
 @pytest.mark.parametrize("router", ["service", "gateway"])
-def test_users_without_a_rate_are_no_lack_of_users(router: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A release would be refused for want of traffic, where it is the scrapes that are too few."""
+def test_users_who_are_looked_at_too_rarely_are_no_lack_of_users(router: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release would be refused for want of traffic, or begin and hold until its limit."""
     answers: dict[str, Sequence[Sample]] = {}
     monkeypatch.setattr(Prometheus, "ask", lambda self, query: answers.get(query, []))
     settings = Kubernetes(namespace="shop", app="shop", router=router, prometheus="http://p")  # type: ignore[arg-type]
@@ -117,10 +117,12 @@ def test_users_without_a_rate_are_no_lack_of_users(router: str, monkeypatch: pyt
     edge = router == "gateway"
 
     assert counting.arriving() == 0
-    answers[metrics.known_query("shop", "shop", edge=edge)] = [Sample({}, 3)]
-    with pytest.raises(Undecided, match=r"too rarely or not at all. Have it do so every 30 s or more often"):
-        counting.arriving()
     answers[metrics.rate_query("shop", "shop", edge=edge)] = [Sample({}, 12.5)]
+    assert counting.arriving() == 12.5
+    answers[metrics.scrapes_query("shop", "shop", edge=edge)] = [Sample({}, 5)]
+    with pytest.raises(Undecided, match=r"5 times in the last 15s, and gates .* every 2 s or more often"):
+        counting.arriving()
+    answers[metrics.scrapes_query("shop", "shop", edge=edge)] = [Sample({}, 6)]
     assert counting.arriving() == 12.5
 
 
@@ -130,17 +132,19 @@ COUNTED = 'http_request_duration_seconds_bucket{namespace="shop",pod="shop-blue-
 
 
 @pytest.mark.cluster  # nothing runs, but its tools are built
-@pytest.mark.parametrize(("every", "rate"), [(1, 10), (10, 10), (15, 10), (30, 10), (60, 10), (150, None)])
-def test_users_are_counted_however_often_prometheus_scrapes(every: int, rate: float | None, tmp_path: Path) -> None:
-    """By Prometheus' own word: the window of 15 s has one scrape in 15 s; a pod that ended counts in no window."""
+@pytest.mark.parametrize(
+    ("every", "rate", "scrapes"), [(1, 10, 15), (2, 10, 8), (3, 10, 5), (15, None, 1), (30, None, 0), (150, None, 0)]
+)
+def test_prometheus_tells_how_often_it_looks(every: int, rate: float | None, scrapes: int, tmp_path: Path) -> None:
+    """By its own word, also where the window has no look at all; a pod that ended counts for nothing."""
     asked: dict[str, float | None] = {
         f"round({metrics.rate_query('shop', 'shop', edge=False)}, 0.01)": rate,
-        metrics.known_query("shop", "shop", edge=False): 1,
+        metrics.scrapes_query("shop", "shop", edge=False): scrapes,
     }
     if every <= metrics.EVERY_S:
         asked[f"count({metrics.answers_query('shop', 'shop')})"] = 1
     expr = [
-        {"expr": query, "eval_time": "10m", "exp_samples": [] if value is None else [{"labels": "{}", "value": value}]}
+        {"expr": query, "eval_time": "620s", "exp_samples": [] if value is None else [{"labels": "{}", "value": value}]}
         for query, value in asked.items()
     ]
     whole = f"0+{10 * every}x{1200 // every}"
@@ -149,7 +153,12 @@ def test_users_are_counted_however_often_prometheus_scrapes(every: int, rate: fl
         {"series": COUNTED, "values": whole},
         {"series": GREEN, "values": f"0+{10 * every}x{540 // every} stale"},
     ]
-    text = yaml.safe_dump({"tests": [{"interval": f"{every}s", "input_series": series, "promql_expr_test": expr}]})
+    text = yaml.safe_dump(
+        {
+            "evaluation_interval": "10s",
+            "tests": [{"interval": f"{every}s", "input_series": series, "promql_expr_test": expr}],
+        }
+    )
     (tmp_path / "test.yaml").write_text(text)
     words = [str(tool("promtool")), "test", "rules", "test.yaml"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
