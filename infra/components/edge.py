@@ -20,6 +20,8 @@ from infra.config.edge import Edge as Config
 STATIC: Final = "/static/*"
 # What the application lets everybody keep (Cache-Control: public); all else it marks no-store.
 PUBLIC: Final = ("/openapi.json",)
+# What tells its copies apart: who asks, and the slot that the release engine asks for, which would not get there else.
+TOLD_BY: Final = ("Origin", "x-route-key", "x-route-slot")
 PUBLIC_S: Final = 3600  # the longest that a copy is kept, whatever the application says
 # AWS's own policies: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
 # and using-managed-origin-request-policies.html beside it.
@@ -136,7 +138,7 @@ class Edge(Component):
         ]
 
     def _public_cache(self) -> Output[str]:
-        """As long as the application says; told apart by Origin, after which it answers differently."""
+        """As long as the application says, a copy for each of what it answers differently after."""
         return aws.cloudfront.CachePolicy(
             self.site.name("edge", "public"),
             min_ttl=0,
@@ -144,7 +146,7 @@ class Edge(Component):
             max_ttl=PUBLIC_S,
             parameters_in_cache_key_and_forwarded_to_origin={
                 "cookies_config": {"cookie_behavior": "none"},
-                "headers_config": {"header_behavior": "whitelist", "headers": {"items": ["Origin"]}},
+                "headers_config": {"header_behavior": "whitelist", "headers": {"items": [*TOLD_BY]}},
                 "query_strings_config": {"query_string_behavior": "none"},
                 "enable_accept_encoding_brotli": True,
                 "enable_accept_encoding_gzip": True,

@@ -21,6 +21,7 @@ from infra.config.edge import ORIGIN
 from infra.errors import ConfigError
 from infra.plan.graph import HIDDEN, Graph
 from infra.stackfile import read_stack
+from scripts.release.kubernetes import gateway
 from scripts.release.kubernetes.ingress import KEY
 from tests.app.world import environment
 from tests.infra.samples import sound
@@ -51,7 +52,7 @@ def test_what_is_cached_is_what_the_application_lets_everybody_keep() -> None:
 
 
 def test_no_token_reaches_what_is_cached(committed: Callable[[str], Graph]) -> None:
-    """The origin of a kept answer gets what tells copies apart, and the API's other paths get the whole request."""
+    """The origin of a kept answer gets what tells copies apart, a preview's slot too; other paths get all."""
     graph = committed("prod")
     found = distribution(graph)
     kept = {each["pathPattern"]: each for each in found["orderedCacheBehaviors"]}
@@ -59,7 +60,7 @@ def test_no_token_reaches_what_is_cached(committed: Callable[[str], Graph]) -> N
     assert [] == [path for path, each in kept.items() if "originRequestPolicyId" in each]
     (policy,) = graph.of("cloudfront/cachePolicy")
     parameters: Any = policy.inputs["parametersInCacheKeyAndForwardedToOrigin"]
-    assert ["Origin"] == parameters["headersConfig"]["headers"]["items"]
+    assert ["Origin", gateway.KEY, gateway.SLOT] == parameters["headersConfig"]["headers"]["items"]
     assert ("none", "none") == (
         parameters["cookiesConfig"]["cookieBehavior"],
         parameters["queryStringsConfig"]["queryStringBehavior"],
