@@ -25,6 +25,7 @@ LOOKS: Final[tuple[Rule, ...]] = (
     ("", ["pods"], ["list"], []),
     ("", ["pods/proxy"], ["get"], []),  # the version that a pod says
     ("", ["configmaps"], ["get"], [f"{APP}-rollout"]),  # the engine's journal
+    ("coordination.k8s.io", ["leases"], ["get"], [f"{APP}-rollout"]),  # who is at work
     # Of whichever router: the route, and who else sends to the pods.
     ("", ["services"], ["get"], [APP]),
     ("networking.k8s.io", ["ingresses"], ["get"], [APP]),
@@ -88,7 +89,10 @@ def binding(role: str, group: str) -> tuple[RoleRefArgs, list[SubjectArgs]]:
 
 
 def looks() -> list[PolicyRuleArgs]:
-    """What `release plan` asks about the application: no Secret, no log, nothing that changes anything."""
+    """What `release plan` asks about the application: no Secret, no log, nothing that changes anything.
+
+    The Ingress says the load balancer's keys: CloudFront's and the preview's.
+    """
     return [
         PolicyRuleArgs(api_groups=[group], resources=resources, verbs=verbs, resource_names=names or None)
         for group, resources, verbs, names in LOOKS
