@@ -68,9 +68,10 @@ def reads(found: Permissions, account: str, name: str) -> Iterator[Statement]:
 
 
 def reviews(account: str, name: str) -> Iterator[Statement]:
-    """What `release plan` asks for a pull request, whose code nobody has read: no state, no secret, no file.
+    """What `release plan` asks for a pull request, whose code nobody has read: no state, no Secret, no file.
 
-    The rest it asks the cluster, where infra/addons/application.py lets it look at the application.
+    The load balancer's rules say which keys they ask for, CloudFront's and the preview's. The rest it asks the cluster,
+    where infra/addons/application.py lets it look at the application.
     """
     yield may(["eks:DescribeCluster"], f"arn:aws:eks:*:{account}:cluster/{name}-*")
     yield may([f"elasticloadbalancing:Describe{each}" for each in LOOKS])
