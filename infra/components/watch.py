@@ -13,7 +13,7 @@ from pulumi_aws.cloudwatch import MetricAlarm, MetricAlarmMetricQueryArgs, Metri
 from infra.components import burning, dashboard, saturation
 from infra.components.burning import Window
 from infra.components.saturation import PERIOD_S, Full
-from infra.components.silence import users
+from infra.components.silence import CLOUDFRONT, FAILED_MINUTES, FAILED_PERCENT, seen, users
 from infra.components.site import Component, Site
 from infra.config.platform import Profile
 from slo.objective import Targets
@@ -23,7 +23,7 @@ EVENTS: Final = ("availability", "deletion", "failover", "failure", "low storage
 # `primetrade infra deploy` sends 1 a minute while it deploys; nobody is called for a database that it restarts.
 DEPLOYS: Final = ("primetrade/Deploys", "Running", "Environment")
 QUIET_S: Final = 120  # that alarms wait for word of a deploy, and stay quiet after it
-SILENT_MINUTES: Final = 15  # without any request, after which production is lost to its users
+SILENT_MINUTES: Final = 15  # without a user's request, after which production is lost to its users
 
 
 class Watch(Component):
@@ -95,7 +95,7 @@ class Watch(Component):
             self._heard(alarm.name, rule, alarm.words, [each for pair in pairs for each in pair])
         self.graphs += dashboard.traffic(balancer, self.targets)
         if self.site.platform.profile is Profile.PROD:  # the second region has no users until it takes over
-            self._silence(balancer)
+            self._lost(balancer)
 
     def _window(self, window: Window, balancer: str) -> MetricAlarm:
         queries = [
@@ -119,23 +119,38 @@ class Watch(Component):
             evaluation_periods=1,
         )
 
-    def _silence(self, balancer: str) -> None:
-        name, count = self.site.name("silence"), users(self.site.region, self.distribution, balancer)
-        self._alarm(
-            name,
-            alarm_description=f"No request for {SILENT_MINUTES} minutes",
-            namespace=count.namespace,
-            metric_name=count.name,
-            dimensions=count.dimensions,
-            statistic="Sum",
-            period=60,
-            evaluation_periods=SILENT_MINUTES,
-            comparison_operator="LessThanThreshold",
-            threshold=count.least,
-            treat_missing_data="breaching",  # nothing is counted where nothing came
-            alarm_actions=[self.topic],
-            ok_actions=[self.topic],
-        )
+    def _lost(self, balancer: str) -> None:
+        """Users who do not come, and users who come to CloudFront and no further."""
+        front = seen(self.site.region, self.distribution)
+        for part, count in users(balancer, front).items():
+            self._minutes(
+                part,
+                alarm_description=f"No request of a user for {SILENT_MINUTES} minutes ({count.namespace})",
+                namespace=count.namespace,
+                metric_name=count.name,
+                dimensions=count.dimensions,
+                statistic="Sum",
+                evaluation_periods=SILENT_MINUTES,
+                comparison_operator="LessThanThreshold",
+                threshold=count.least,
+                treat_missing_data="breaching",  # nothing is counted where nothing came
+            )
+        if front:
+            self._minutes(
+                "edge-failed",
+                alarm_description=f"CloudFront failed over {FAILED_PERCENT} % of requests for {FAILED_MINUTES} minutes",
+                namespace=CLOUDFRONT,
+                metric_name="5xxErrorRate",
+                dimensions=front,
+                statistic="Average",
+                evaluation_periods=FAILED_MINUTES,
+                threshold=FAILED_PERCENT,
+            )
+
+    def _minutes(self, part: str, **args: Any) -> None:
+        """An alarm on single minutes that calls by itself."""
+        name = self.site.name(part)
+        self._alarm(name, period=60, alarm_actions=[self.topic], ok_actions=[self.topic], **args)
         self.alarms.append(name)
 
     def _deploying(self) -> MetricAlarm:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from infra.components.burning import LONGEST_S, Window, alarms
 from infra.components.oncall import may_speak
 from infra.components.origin import CHECK_S
-from infra.components.silence import users
+from infra.components.silence import CHECKS, seen, users
 from infra.components.watch import DEPLOYS
 from infra.plan.graph import Graph
 from infra.stackfile import ROOT, read_stack
@@ -23,6 +23,7 @@ from slo.reader import read_targets
 TARGETS = read_targets(ROOT / "slo.yaml")
 ALARMS = {each.name: each for each in alarms(TARGETS)}
 WINDOWS = [window for each in ALARMS.values() for pair in each.pairs for window in pair]
+LOST = ("silence", "silence-origin", "edge-failed")
 BALANCER = {
     "host": "x.us-east-1.elb.amazonaws.com",
     "listener": "arn:aws:elasticloadbalancing:us-east-1:222222222222:listener/app/x/0123456789abcdef/fedcba9876543210",
@@ -119,8 +120,22 @@ def test_silence_is_heard_where_no_checker_is_counted(committed: Callable[[str],
 def test_elsewhere_silence_is_less_than_the_checkers_ask() -> None:
     """CloudFront's metrics are in one region, and an alarm hears those of its own: 18 checkers come every 30 s."""
     for region, distribution in (("eu-west-1", "E1"), ("us-east-1", None)):
-        count = users(region, distribution, "app/x/1")  # type: ignore[arg-type]
+        (count,) = users("app/x/1", seen(region, distribution)).values()  # type: ignore[arg-type]
         assert ({"LoadBalancer": "app/x/1"}, True) == (count.dimensions, count.least > 18 * 60 / CHECK_S)
+
+
+def test_users_whom_cloudfront_alone_serves_are_heard_of(committed: Callable[[str], Graph]) -> None:
+    """Its count goes on when the load balancer is gone, refuses the key, or cannot be reached."""
+    graph = committed("prod")
+    behind = graph["primetrade-prod-silence-origin"].inputs
+    assert ("RequestCount", CHECKS, "breaching") == tuple(
+        behind[key] for key in ("metricName", "threshold", "treatMissingData")
+    )
+    assert {"LoadBalancer"} == {*dict(behind["dimensions"])}  # type: ignore[call-overload]
+    failed = graph["primetrade-prod-edge-failed"].inputs
+    assert ("AWS/CloudFront", "5xxErrorRate") == (failed["namespace"], failed["metricName"])
+    assert graph["primetrade-prod-silence"].inputs["dimensions"] == failed["dimensions"]
+    assert [["${primetrade-prod-on-call.arn}"]] * 2 == [each["alarmActions"] for each in (behind, failed)]
 
 
 def test_every_instance_and_node_is_watched(stack: Graph) -> None:
@@ -181,7 +196,7 @@ def test_the_board_shows_every_alarm_and_metric_that_is_asked(committed: Callabl
     graph = committed("prod")
     (board,) = graph.of("cloudwatch/dashboard")
     state, *widgets = json.loads(str(board.inputs["dashboardBody"]))["widgets"]
-    heard = {f"primetrade-prod-{name}" for name in (*ALARMS, "database-full", "cache-full", "silence")}
+    heard = {f"primetrade-prod-{name}" for name in (*ALARMS, *LOST, "database-full", "cache-full")}
     assert heard == {arn.rpartition(":")[2] for arn in state["properties"]["alarms"]}
     places = [(each["x"], each["y"]) for each in widgets]
     assert sorted(set(places)) == sorted(places)
