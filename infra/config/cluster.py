@@ -48,7 +48,10 @@ class Cluster(Strict, frozen=True):
     ] = ()
     private_from: Annotated[
         tuple[Block, ...],
-        Meta(max_length=10, description="Private networks outside the VPC that reach the API: a VPN, runners."),
+        Meta(
+            max_length=10,
+            description="Private networks (VPN, runners) that reach the API, and Prometheus, which asks for no login.",
+        ),
     ] = ()
     admins: Annotated[
         tuple[RoleArn, ...],

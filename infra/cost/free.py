@@ -109,4 +109,5 @@ ASIDE: Final = (
     "taxes, support plans and free tiers",
     "ElastiCache's snapshots and RDS's Enhanced Monitoring (no price in the book)",
     "a second and third key generation of KMS keys that turned",
+    "Prometheus' internal load balancer where `cluster.private_from` names networks: about 17 dollars for each stack",
 )
