@@ -165,13 +165,22 @@ def test_a_machine_outside_the_cluster_reaches_what_the_pages_of_aws_name(name: 
 def test_the_first_deployment_on_aws_gives_its_gates_a_way_to_a_slot() -> None:
     """Without a key they would ask the slot's Service, which answers inside the cluster only."""
     text = (HOW_TO / "first-deployment-aws.md").read_text()
-    first, later = re.findall(r"helm upgrade --install task-api helm/router (?:[^\\\n]|\\\n)+", text)
+    first, later = re.findall(r"helm upgrade (?:--install )?task-api helm/router (?:[^\\\n]|\\\n)+", text)
     assert ["preview.json" in each for each in (first, later)] == [False, True]  # with a key: no load balancer at first
     key = re.search(r"jq -R '(.+)' > preview\.json", text)
     assert key
     assert key[1] == "{preview: {key: .}}"
     values = laid(read(ROOT / "helm/eks-router.yaml"), {"preview": {"key": "0" * 32}})
     assert "actions.task-api-preview-green" in files("router", values, "task-api")["router/templates/ingress.yaml"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_gives_helm_a_file_that_it_has_deleted(page: Path) -> None:
+    """A step days later finds only what an earlier one left."""
+    deleted: set[str] = set()
+    for verb, name in re.findall(r"(--values|>|\brm) ([\w-]+\.json)\b", page.read_text()):
+        assert verb != "--values" or name not in deleted, name
+        deleted = deleted | {name} if verb == "rm" else deleted - {name}
 
 
 def test_values_that_a_chart_refuses_are_found(tmp_path: Path) -> None:
