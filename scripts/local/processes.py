@@ -24,6 +24,7 @@ MARK = "PRIMETRADE_PROCESS"
 # What a started process gets of our environment; the rest is stated by its own settings, the same for everybody.
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 _POLL_S = 0.02
+_MARK_S = 1.0  # for a mark to be readable; it takes microseconds
 _SAYS_SO_AFTER_S = 2.0
 
 Report = Callable[[str], object]
@@ -72,7 +73,17 @@ def start(  # noqa: PLR0913  # all but three named at the call
         with suppress(ProcessLookupError):  # it ended already: whoever waits for it says so
             step_aside(child.pid)
     child.returncode = 0  # it outlives us by design: Popen must not warn about it
-    return Process(child.pid, psutil.Process(child.pid).create_time(), name, str(log))
+    found = psutil.Process(child.pid)
+    _await_mark(found)
+    return Process(child.pid, found.create_time(), name, str(log))
+
+
+def _await_mark(process: psutil.Process) -> None:
+    """Until the mark can be read: the kernel lays out the environment a moment after it has said that it executes."""
+    deadline = time.monotonic() + _MARK_S
+    with suppress(psutil.Error, OSError):  # it ended already
+        while MARK not in process.environ() and time.monotonic() < deadline:
+            time.sleep(0.001)
 
 
 def environment(home: Path, name: str, env: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 import redis
@@ -59,6 +60,16 @@ def test_postgres_is_durable_and_keeps_its_data_over_a_kill(home: Path) -> None:
     finally:
         stop(home, postgres.NAME, process, postgres.STOP_GRACE_S, postgres.STOP_SIGNAL)
     assert marked(home) == []
+
+
+def test_who_was_started_can_be_found_at_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process has no environment in the moment after it was executed."""
+    home.mkdir()
+    read, empty = psutil.Process.environ, iter([True, True])
+    monkeypatch.setattr(psutil.Process, "environ", lambda self: {} if next(empty, False) else read(self))
+    process = start(home, "a", ["sleep", "60"])
+    assert [process.pid] == [each.pid for each in marked(home)]
+    stop(home, "a", process, 1)
 
 
 def test_stop_ends_children_and_unrecorded_processes(home: Path) -> None:
