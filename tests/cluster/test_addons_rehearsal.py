@@ -127,7 +127,8 @@ def test_what_production_has_in_its_cluster_is_accepted(cluster: Path) -> None:
     done = CliRunner().invoke(command, asked)
     report = json.loads(done.stdout)
     assert [] == [words for scene in report["scenes"] for words in scene["wrong"]]
-    assert ["Namespace task-api", "RoleBinding deployers", "StorageClass gp3"] == report["asked"]
+    roles = ["Role reviewers", "RoleBinding deployers", "RoleBinding reviewers"]
+    assert ["Namespace task-api", *roles, "StorageClass gp3"] == report["asked"]
     assert {"ExternalSecret task-api", "NodePool spot"} <= {*report["unasked"]}
     assert ApiServer(str(cluster)).where == report["server"]
     assert Kubectl(cluster).get("namespace", "task-api") is None
