@@ -127,7 +127,7 @@ def test_what_production_has_in_its_cluster_is_accepted(cluster: Path) -> None:
     done = CliRunner().invoke(command, asked)
     report = json.loads(done.stdout)
     assert [] == [words for scene in report["scenes"] for words in scene["wrong"]]
-    roles = ["Role reviewers", "RoleBinding deployers", "RoleBinding reviewers"]
+    roles = ["Role task-api-reviewer", "RoleBinding deployers", "RoleBinding reviewers"]
     assert ["Namespace task-api", *roles, "StorageClass gp3"] == report["asked"]
     assert {"ExternalSecret task-api", "NodePool spot"} <= {*report["unasked"]}
     assert ApiServer(str(cluster)).where == report["server"]
