@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from botocore.exceptions import ClientError
@@ -50,17 +51,22 @@ def _cluster(account: Account, owned: Owned, patience: Patience, tell: Tell) -> 
     def on() -> bool:
         return account.eks.describe_cluster(name=owned.id)["cluster"].get("deletionProtection", False)
 
-    if on():
-        account.eks.update_cluster_config(name=owned.id, deletionProtection=False)
-        patience.until(lambda: f"the protection of {owned.id}" if on() else "", tell)
+    change = partial(account.eks.update_cluster_config, name=owned.id, deletionProtection=False)
+    _off(owned, on, change, patience, tell)
 
 
 def _table(account: Account, owned: Owned, patience: Patience, tell: Tell) -> None:
     def on() -> bool:
         return account.dynamodb.describe_table(TableName=owned.id)["Table"].get("DeletionProtectionEnabled", False)
 
+    change = partial(account.dynamodb.update_table, TableName=owned.id, DeletionProtectionEnabled=False)
+    _off(owned, on, change, patience, tell)
+
+
+def _off(owned: Owned, on: Callable[[], bool], change: Callable[[], object], patience: Patience, tell: Tell) -> None:
+    """AWS refuses a change that changes nothing, so what is off is left alone."""
     if on():
-        account.dynamodb.update_table(TableName=owned.id, DeletionProtectionEnabled=False)
+        change()
         patience.until(lambda: f"the protection of {owned.id}" if on() else "", tell)
 
 

@@ -356,14 +356,19 @@ def test_where_no_way_leads_back_the_words_name_one_that_leads_on(
     assert twin.current.weights == Weights(0, 100)
 
 
-def test_a_warm_slot_that_lost_a_replica_gets_it_back_before_it_gets_the_users_of_one_that_lost_one_too(
-    twin: Twin, file: ReleaseFile, caller: Caller
-) -> None:
-    """Both have one left, and the warm one would never be ready in full by itself: scaling starts what is down."""
+def released_and_halved(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """1.1.0 has the users, 1.0.0 is warm, and each has one of two replicas left."""
     engine.deploy(twin, file, "1.1.0", caller)
     for slot in twin.slots.values():
         slot.replicas = 2
         twin.behaviours[slot.release.version] = Behaviour(lost=1)
+
+
+def test_a_warm_slot_that_lost_a_replica_gets_it_back_before_it_gets_the_users_of_one_that_lost_one_too(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """Both have one left, and the warm one would never be ready in full by itself: scaling starts what is down."""
+    released_and_halved(twin, file, caller)
     twin.on_tick = lambda: twin.behaviours.update({"1.0.0": Behaviour()} if "scale blue to 2" in twin.calls else {})
     engine.rollback(twin, file, BOB)
     assert twin.current.target == Target.all_on("blue")
@@ -374,10 +379,7 @@ def test_the_way_back_waits_for_no_start_where_as_many_are_ready_as_the_bad_slot
     twin: Twin, file: ReleaseFile, caller: Caller
 ) -> None:
     """What was lost may never come again; nobody is better off meanwhile."""
-    engine.deploy(twin, file, "1.1.0", caller)
-    for slot in twin.slots.values():
-        slot.replicas = 2
-        twin.behaviours[slot.release.version] = Behaviour(lost=1)
+    released_and_halved(twin, file, caller)
     begun = twin.clock
     engine.rollback(twin, file, BOB)
     assert twin.current.target == Target.all_on("blue")
@@ -395,10 +397,7 @@ def test_a_way_back_that_cannot_start_what_was_lost_goes_on_with_what_is_there(
     twin: Twin, file: ReleaseFile, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The old artefact is gone from the disk; what runs of it is better than the bad release."""
-    engine.deploy(twin, file, "1.1.0", caller)
-    for slot in twin.slots.values():
-        slot.replicas = 2
-        twin.behaviours[slot.release.version] = Behaviour(lost=1)
+    released_and_halved(twin, file, caller)
     monkeypatch.setattr(twin, "scale", raising(ReleaseError("no such program")))
     engine.rollback(twin, file, BOB)
     assert twin.current.target == Target.all_on("blue")
