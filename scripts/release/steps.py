@@ -203,7 +203,9 @@ def _verify(run: Run, step: Step) -> str:
     if target.mirror:
         return _copied(run, step)
     probes, first = probed(run, step)
-    if target.has_users(step.slot) and run.verb not in BACK:
+    if target.has_users(step.slot) and run.verb in BACK:  # it may still start, where a hand gave it users
+        _wait_ready(run, step.slot, _Wait(run.file.settings.timeouts.ready, whole_s=0.0))
+    elif target.has_users(step.slot):
         _still_ready(run, step.slot)
     slots: Mapping[str, Slot] = run.observe().slots
     silent = run.verb in BACK and not slots[step.slot].says  # one replica that hangs keeps nobody from going back

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
-from scripts.release.errors import Reverted
+from scripts.release.errors import NeedsPerson, Reverted
 from scripts.release.file import ReleaseFile
 from scripts.release.route import Target, Weights
 from scripts.release.situation import Phase
@@ -67,6 +69,33 @@ def test_abort_leads_to_the_slot_that_runs_where_the_one_before_has_died(
     engine.abort(twin, file, caller)
     now = engine.look(twin)
     assert (now.active.name, now.active.ready, now.drift) == ("blue", True, "")
+
+
+def sent_to_what_starts(twin: Twin, file: ReleaseFile, caller: Caller, ready_s: float) -> None:
+    """1.0.0 has died, and a hand gave some of its users to 1.1.0, which is not ready yet."""
+    engine.deploy(twin, file, "1.1.0", caller, PREVIEW)
+    twin.behaviours["1.1.0"] = Behaviour(ready_s=twin.clock - twin.slots["green"].started + ready_s)
+    dies(twin, "1.0.0")
+    twin.edit(Target(Weights(70, 30)))
+
+
+def test_all_users_go_to_a_slot_that_still_starts_and_nothing_is_done_before_it_answers(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    sent_to_what_starts(twin, file, caller, ready_s=7)
+    begun = twin.clock
+    done = engine.rollback(twin, file, caller)
+    assert engine.look(twin).active.ready
+    assert done.cut_overs[0].written - begun < 1  # they are not kept on the one that died until then
+
+
+def test_a_way_back_to_a_slot_that_never_answers_is_not_called_done(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    sent_to_what_starts(twin, file, caller, ready_s=math.inf)
+    with pytest.raises(NeedsPerson, match=r"green did not get ready in 30 s \(timeouts.ready\); its log: green.log"):
+        engine.rollback(twin, file, caller)
+    assert twin.current.target == Target.all_on("green")
 
 
 def test_with_nobody_served_a_route_edited_by_hand_stops_nobody(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
