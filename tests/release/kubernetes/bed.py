@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from tests.helm.render import HELM
 from tests.release.texts import PROFILE, TARGETS
 
 LIMIT_S = 90.0
+ANSWER_S = 2.0
 KEY = "0123456789abcdef"
 TOKEN = "a token of the tests"
 ARTEFACT = (Path(__file__).parents[2] / "local" / "artefact.py").read_text()
@@ -81,7 +83,28 @@ def values(**more: Any) -> dict[str, Any]:
     }
 
 
-def forget(edge: str) -> None:
+def led(edge: str, slot: str, headers: Mapping[str, str] | None = None) -> None:
+    """Wait until users who come now are led to `slot`, and forget earlier connections.
+
+    kube-proxy looks once a second, and takes away the rule that refuses for a Service without pods before it adds the
+    one that leads to them. Who comes in between is remembered as led nowhere, and is never answered.
+    """
+    until(lambda: _answers(edge, slot, headers or {}))
+    _forget(edge)
+
+
+def _answers(edge: str, slot: str, headers: Mapping[str, str]) -> bool:
+    """Whether a new connection gets an answer of `slot`, or one that says no slot."""
+    parts = urlsplit(edge)
+    link = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=ANSWER_S)
+    with suppress(OSError, http.client.HTTPException), closing(link):
+        link.request("GET", "/", headers=dict(headers))
+        answer = link.getresponse()
+        return answer.getheader("x-slot", slot if answer.status == 200 else "") == slot
+    return False
+
+
+def _forget(edge: str) -> None:
     """Drop the memory of connections to pods that are gone: the kernel leads a new one from the same port there."""
     address = urlsplit(edge).hostname
     words = ["conntrack", "--delete", "--proto=tcp", f"--orig-dst={address}"]
@@ -163,7 +186,7 @@ class Bed:
         self.admin.delete(f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/shop-rollout")
         self.admin.merge_patch(form, {"metadata": {"annotations": {"primetrade/run": None, "primetrade/fence": None}}})
         until(lambda: not platform.observe().slots["green"].running)
-        forget(platform.edge())
+        led(platform.edge(), "blue")
         return platform
 
     def uninstall(self, slot: str) -> None:

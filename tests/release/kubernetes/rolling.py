@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.cluster.sandbox import sandbox
-from tests.release.kubernetes.bed import forget
+from tests.release.kubernetes.bed import led
 from tests.release.kubernetes.live import Seen, Users
 
 REPLICAS = 2
-SETTLED_S = 2.0  # kube-proxy looks once a second
 AFTER_S = 4.0  # the last old pod sleeps, and then ends
 GRACE_S = 10
 PLAIN: dict[str, Any] = {}
@@ -69,8 +68,7 @@ def rolling(cluster: Path, image: str, container: dict[str, Any], times: int, ra
         place.apply(server, place.service("plain"))
         place.ready("plain")
         address = f"http://{place.get('service', 'plain')['spec']['clusterIP']}:80"
-        forget(address)
-        time.sleep(SETTLED_S)
+        led(address, "plain")
         with Users(address, rate=rate).at_work() as users:
             time.sleep(1)
             for number in range(times):

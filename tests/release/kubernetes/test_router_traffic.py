@@ -21,7 +21,7 @@ from scripts.release.kubernetes.router import Router
 from scripts.release.route import Audience, Target, Weights, other
 from scripts.tools import tool
 from tests.helm.render import HELM
-from tests.release.kubernetes.bed import forget, until
+from tests.release.kubernetes.bed import led, until
 from tests.release.kubernetes.live import Users, slot_values, switches
 from tests.release.kubernetes.routes import CLUSTER, KEY, Shop
 from tests.release.kubernetes.test_router_writes import ROUTERS
@@ -79,7 +79,7 @@ class Live:
         for first in (GREEN, BLUE):  # when both slots are ready
             self.write(first, READY_S)
         self.edge = self._edge(driver)
-        forget(self.edge)
+        led(self.edge, "blue", self.host)
 
     def helm(self, name: str, chart: str, values: dict[str, object]) -> None:
         self.run(install_words(name, str(HELM / chart)), json.dumps(values))
