@@ -36,8 +36,8 @@ def urls(place: Sandbox) -> dict[str, str]:
 
 def delete(kubectl: Kubectl, pod: str, answers: Callable[[], bool]) -> None:
     """Delete a pod and wait until its successor is ready and the nodes lead to it."""
-    kubectl.run("delete", "pod", pod, "--namespace=data", timeout_s=60)
-    kubectl.run("rollout", "status", f"statefulset/{pod.removesuffix('-0')}", "--namespace=data", timeout_s=60)
+    kubectl.run("delete", "pod", pod, "--namespace=data", timeout_s=120)
+    kubectl.run("rollout", "status", f"statefulset/{pod.removesuffix('-0')}", "--namespace=data", timeout_s=120)
     eventually(answers)
 
 

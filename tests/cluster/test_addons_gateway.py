@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -74,6 +75,10 @@ class Users:
         for thread in self._threads:
             thread.join()
 
+    def hear(self, slots: set[str]) -> bool:
+        """Whether the last answers are those of these slots."""
+        return {answer for _, answer in self.answers[-50:]} == slots
+
     def _ask(self, keep: bool) -> None:
         headers = {"Host": HOST, "Connection": "keep-alive" if keep else "close"}
         with urllib3.PoolManager(retries=False, timeout=5) as http:
@@ -105,7 +110,8 @@ def test_weights(slots: Sandbox, edge: str) -> None:
     with Users(edge) as users:
         for weights in ((100, 0), (75, 25), (0, 100), (100, 0), (0, 100)):
             slots.apply(route(*weights))
-            time.sleep(1.0)  # Envoy has it after a tenth of that
+            wanted = {slot for slot, weight in zip(("blue", "green"), weights, strict=True) if weight}
+            eventually(partial(users.hear, wanted))
             since = time.monotonic()
             time.sleep(2.0)
             shares.append(Counter(answer for when, answer in users.answers if when > since))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import urllib3
 
 from scripts.cluster import addons
+from scripts.cluster.errors import ClusterError
 from tests.cluster.sandbox import Sandbox, eventually, sandbox
 
 pytestmark = pytest.mark.cluster
@@ -24,16 +26,16 @@ def place(cluster: Path) -> Iterator[Sandbox]:
 
 def test_top(place: Sandbox) -> None:
     """`kubectl top` has numbers of the node and of every add-on's pods."""
-    nodes = place.kubectl.run("top", "nodes", "--no-headers").split()
-    assert nodes[1].endswith("m")
-    assert nodes[3].endswith("Mi")
 
-    def pods() -> list[str]:
-        said = place.kubectl.run("top", "pods", "--namespace=data", "--no-headers")
-        return [line.split()[0] for line in said.splitlines()]
+    def top(*words: str) -> list[list[str]]:
+        with suppress(ClusterError):  # what has just come back has no numbers until it was looked at twice
+            return [line.split() for line in place.kubectl.run("top", *words, "--no-headers").splitlines()]
+        return []
 
-    # A pod that has just come back has no numbers until it was looked at twice.
-    eventually(lambda: pods() == ["postgresql-0", "valkey-0"], 90)
+    [node] = eventually(lambda: top("nodes"), 90)
+    assert node[1].endswith("m")
+    assert node[3].endswith("Mi")
+    eventually(lambda: [pod for pod, *_ in top("pods", "--namespace=data")] == ["postgresql-0", "valkey-0"], 90)
 
 
 def test_autoscaler(place: Sandbox) -> None:

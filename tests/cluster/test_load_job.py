@@ -136,7 +136,7 @@ def test_a_worker_that_is_evicted_makes_the_run_invalid(place: Sandbox, words: W
         until_line(process, " 0 s ")
         [pod, _] = place.list("pods", "--selector=app.kubernetes.io/component=worker")
         place.run("delete", "pod", pod["metadata"]["name"], "--wait=false")
-        out, _ = process.communicate(timeout=90)
+        out, _ = process.communicate(timeout=180)
     result = json.loads(out)
     assert (4, "pass") == (process.returncode, result["outcome"])
     [guard] = [guard for guard in result["guards"] if guard["name"] == "workers that did their whole part"]
@@ -152,7 +152,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_in_the_cluster(
         until_line(process, " 0 s ")
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=90)
+        _, err = process.communicate(timeout=180)
     assert 130 == process.returncode, err
     assert read(tmp_path / "out").interrupted
     assert (tmp_path / "out/report.html").is_file()

@@ -54,7 +54,7 @@ class Seen(NamedTuple):
     """One request as its user saw it; times in Unix seconds."""
 
     sent: float
-    kept: bool  # on a connection that had others before
+    kept: bool  # by somebody who keeps his connection
     slot: str  # "" for one that failed
     begun: float  # by the server's clock, which is this machine's
     said: str  # why it failed

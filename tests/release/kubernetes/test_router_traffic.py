@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ from tests.release.kubernetes.test_router_writes import ROUTERS
 pytestmark = pytest.mark.cluster
 BLUE, GREEN = Target.all_on("blue"), Target.all_on("green")
 BETA = {"x-beta": "yes"}
-VALUES = {
+VALUES: dict[str, dict[str, Any]] = {
     "service": {"driver": "service"},
     "gateway": {
         "driver": "gateway",
