@@ -63,13 +63,14 @@ def act(run: Run, step: Step, release: Release | None) -> str:
 
 
 def _undrain(run: Run, step: Step) -> None:
-    """Replicas that did not hear it hold nobody up: those that did may do, and are waited for next."""
+    """Replicas that did not hear it hold nobody up: those that take requests do, and the others are waited for next."""
     try:
         run.platform.drain(step.slot, on=False, fence=run.fence)
     except Fenced:
         raise
     except ReleaseError as exc:
-        if isinstance(exc, Unheard) or not run.observe().slots[step.slot].running:
+        slot = run.observe().slots[step.slot]
+        if not slot.serving and (isinstance(exc, Unheard) or not slot.running):
             raise GateFailed(str(exc)) from exc
         run.event("note", f"not all of {step.slot} takes requests again", str(exc))
 

@@ -1,0 +1,30 @@
+"""The way back, and the way on, where something beside the release is wrong too."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.release import engine
+from scripts.release.engine import Caller, Options
+from scripts.release.errors import Unheard
+from scripts.release.file import ReleaseFile
+from scripts.release.route import Target
+from scripts.release.twin import Twin
+
+PREVIEW = Options(to_preview=True)
+
+
+@pytest.mark.parametrize("moves", [50, 100])
+def test_an_order_that_nobody_hears_keeps_no_user_from_a_slot_that_takes_requests(
+    twin: Twin, file: ReleaseFile, caller: Caller, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    """The admin token was changed under the pods: none drained, and none need be told that it does so no more."""
+
+    def deaf(slot: str, on: bool, fence: int) -> None:
+        raise Unheard(f"no pod of {slot} heard it: 401")
+
+    monkeypatch.setattr(twin, "drain", deaf)
+    engine.deploy(twin, file, "1.1.0", caller, PREVIEW)
+    engine.shift(twin, file, moves, caller)
+    engine.rollback(twin, file, caller)
+    assert twin.current.target == Target.all_on("blue")
