@@ -117,8 +117,9 @@ def _gains(run: Run, had: Target, has: Target, slot: str) -> bool:
 
 
 def _ready(run: Run, step: Step, whole_s: float = math.inf) -> str:
+    """All its replicas; on the way back what there is will do in the end, and before that after `whole_s`."""
     limit = step.limit or run.file.settings.timeouts.ready
-    return _wait_ready(run, step.slot, _Wait(limit, whole_s=whole_s if math.isinf(whole_s) else min(whole_s, limit)))
+    return _wait_ready(run, step.slot, _Wait(limit, whole_s=min(whole_s, limit) if run.verb in BACK else math.inf))
 
 
 def _back(run: Run, step: Step) -> str:
@@ -128,11 +129,6 @@ def _back(run: Run, step: Step) -> str:
     """
     serves = run.observe().route.target.has_users(step.slot)
     return "" if serves or step.replicas else _ready(run, step, whole_s=run.file.settings.timeouts.verify)
-
-
-def _grows(run: Run, step: Step) -> str:
-    """On the way back what there is will do in the end."""
-    return _ready(run, step, whole_s=step.limit or run.file.settings.timeouts.ready if run.verb in BACK else math.inf)
 
 
 def _still_ready(run: Run, name: str) -> None:
@@ -162,8 +158,11 @@ def _wait_ready(run: Run, name: str, wait: _Wait) -> str:
 
 
 def _parity(run: Run, step: Step) -> str:
-    """Ready, the right version, the right schema, as many replicas as wanted, and reached by the preview route."""
-    _ready(run, step)
+    """Ready, the right version, the right schema, as many replicas as wanted, and reached by the preview route.
+
+    On the way back the start has waited for what can be had.
+    """
+    _ready(run, step, whole_s=0.0)
     slots = _speaking(run, step)
     new = slots[step.slot]
     level = run.level
@@ -174,7 +173,7 @@ def _parity(run: Run, step: Step) -> str:
             f"{new.version} works with schema levels {works.min} to {works.max}{by}, but the database is brought to "
             f"{level}"
         )
-    if new.capacity < step.replicas:
+    if new.capacity < step.replicas and run.verb not in BACK:
         raise GateFailed(f"{new.name} runs {new.capacity} replicas, {step.replicas} are wanted; their log: {new.log}")
     probe = Request(path=run.file.settings.artefact.probes.traffic)
     begun = run.platform.now()
@@ -275,7 +274,7 @@ CHECKS: dict[Kind, Callable[[Run, Step], str]] = {
     **dict.fromkeys(table.GATES, table.judge),
     Kind.PREFLIGHT: levels.preflight,
     Kind.DEPLOY: _ready,
-    Kind.SCALE: _grows,
+    Kind.SCALE: _ready,
     Kind.PARITY: _parity,
     Kind.SHIFT: _shifted,
     Kind.VERIFY: _verify,

@@ -9,7 +9,7 @@ from scripts.release.engine import Caller, Options
 from scripts.release.errors import Unheard
 from scripts.release.file import ReleaseFile
 from scripts.release.route import Target
-from scripts.release.twin import Twin
+from scripts.release.twin import Behaviour, Twin
 
 PREVIEW = Options(to_preview=True)
 
@@ -27,4 +27,18 @@ def test_an_order_that_nobody_hears_keeps_no_user_from_a_slot_that_takes_request
     engine.deploy(twin, file, "1.1.0", caller, PREVIEW)
     engine.shift(twin, file, moves, caller)
     engine.rollback(twin, file, caller)
+    assert twin.current.target == Target.all_on("blue")
+
+
+def test_a_cold_rollback_goes_on_without_a_replica_that_cannot_start(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """There is no room for all of them beside the bad release."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    twin.slots["green"].replicas = 3
+    del twin.slots["blue"]
+    twin.behaviours["1.0.0"] = Behaviour(lost=1)
+    begun = twin.clock
+    engine.rollback(twin, file, caller)
+    assert twin.clock - begun < file.settings.timeouts.ready + file.settings.timeouts.verify
     assert twin.current.target == Target.all_on("blue")
