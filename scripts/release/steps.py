@@ -92,7 +92,7 @@ def _shift(run: Run, step: Step) -> None:
     assert step.target is not None
     seen = run.observe()
     for name in SLOTS:
-        if _gains(run, seen.route.target, step.target, name):
+        if _gains(run, seen, step.target, name):
             _grown(run, name, seen)
             _still_ready(run, name)
     run.written = run.platform.now()
@@ -110,10 +110,16 @@ def _grown(run: Run, name: str, seen: Observed) -> None:
         _wait_ready(run, name, _Wait(run.file.settings.timeouts.ready, gone="ended while growing"))
 
 
-def _gains(run: Run, had: Target, has: Target, slot: str) -> bool:
-    """Whether a slot gets users. On the way back only one that had none is waited for: the other may be worse."""
-    more = run.verb not in BACK and has.weights.of(slot) > had.weights.of(slot)
-    return has.has_users(slot) and (more or not had.has_users(slot))
+def _gains(run: Run, seen: Observed, has: Target, slot: str) -> bool:
+    """Whether a slot gets users and is waited for.
+
+    On the way back one that has some is not, since the other may be worse, unless only the other answers anybody.
+    """
+    had = seen.route.target
+    if not had.has_users(slot):
+        return has.has_users(slot)
+    silent = not seen.slots[slot].serving and seen.slots[other(slot)].serving > 0
+    return has.weights.of(slot) > had.weights.of(slot) and (run.verb not in BACK or silent)
 
 
 def _ready(run: Run, step: Step, whole_s: float = math.inf) -> str:
@@ -204,7 +210,8 @@ def _verify(run: Run, step: Step) -> str:
         return _copied(run, step)
     probes, first = probed(run, step)
     if target.has_users(step.slot) and run.verb in BACK:  # it may still start, where a hand gave it users
-        _wait_ready(run, step.slot, _Wait(run.file.settings.timeouts.ready, whole_s=0.0))
+        gone = "is not running any more"
+        _wait_ready(run, step.slot, _Wait(run.file.settings.timeouts.ready, gone=gone, whole_s=0.0))
     elif target.has_users(step.slot):
         _still_ready(run, step.slot)
     slots: Mapping[str, Slot] = run.observe().slots

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from scripts.release.journal import Entry
-from scripts.release.route import SLOTS, Target
+from scripts.release.route import SLOTS, Target, other
 from scripts.release.slots import Observed, Release, Slot
 from scripts.release.twin import Behaviour, Twin
 
@@ -191,9 +191,19 @@ def _copied(slot: Any) -> Any:
 def _wrong(before: Target, after: Target, told: Observed | None) -> list[str]:
     """Users sent to a slot that, as far as the engine was told, could not answer them.
 
-    All of them to a slot that has some already is a way back: what they leave is worse.
+    All of them to a slot that has some already is a way back: what they leave is worse, where that one answers or
+    neither does.
     """
     gains = {name for name in SLOTS if after.has_users(name) and not before.has_users(name)}
     if after.sole is None:
         gains |= {name for name in SLOTS if after.weights.of(name) > before.weights.of(name)}
-    return [f"{after} was written while {name} was not ready" for name in gains if told and not told.slots[name].ready]
+    wrong = [name for name in gains if told and not told.slots[name].ready]
+    wrong += [
+        name for name in SLOTS if told and after.weights.of(name) > before.weights.of(name) and _silent(told, name)
+    ]
+    return [f"{after} was written while {name} was not ready" for name in wrong]
+
+
+def _silent(told: Observed, name: str) -> bool:
+    """Whether only the other slot answers anybody."""
+    return not told.slots[name].serving and told.slots[other(name)].serving > 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
-from scripts.release.errors import Unheard
+from scripts.release.errors import NeedsPerson, Unheard
 from scripts.release.file import ReleaseFile
-from scripts.release.route import Target
+from scripts.release.route import Target, Weights
 from scripts.release.twin import Behaviour, Twin
 
 PREVIEW = Options(to_preview=True)
@@ -42,3 +44,27 @@ def test_a_cold_rollback_goes_on_without_a_replica_that_cannot_start(
     engine.rollback(twin, file, caller)
     assert twin.clock - begun < file.settings.timeouts.ready + file.settings.timeouts.verify
     assert twin.current.target == Target.all_on("blue")
+
+
+def test_users_who_are_answered_are_not_all_sent_to_a_slot_that_answers_nobody(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """Its replicas are all on their way up: what half of them get is better."""
+    engine.deploy(twin, file, "1.1.0", caller, PREVIEW)
+    engine.shift(twin, file, 50, caller)
+    up = twin.clock + 3
+    twin.behaviours["1.0.0"] = Behaviour(ready_s=up - twin.slots["blue"].started)
+    done = engine.rollback(twin, file, caller)
+    assert done.cut_overs[0].written >= up
+    assert twin.current.target == Target.all_on("blue")
+
+
+def test_half_the_users_stay_where_the_slot_they_came_from_does_not_answer(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    engine.deploy(twin, file, "1.1.0", caller, PREVIEW)
+    engine.shift(twin, file, 50, caller)
+    twin.behaviours["1.0.0"] = Behaviour(ready_s=math.inf)
+    with pytest.raises(NeedsPerson, match=r"blue did not get ready in 5 s \(timeouts.verify\)"):
+        engine.rollback(twin, file, caller)
+    assert twin.current.weights == Weights(50, 50)
