@@ -49,8 +49,8 @@ def plan_deploy(now: Situation, wanted: Wanted, terms: Terms) -> tuple[Step, ...
     head.append(stages.started(slot, release, replicas, file, replaces))
     way = stages.way(now, slot, release.version, terms)
     gates = stages.checks(way, replicas)
-    if now.phase is Phase.EMPTY:  # nobody to be compared with
-        live = Step(Kind.FINISH, slot, "the first release is live")
+    if not now.active.running:  # nobody to be compared with
+        live = Step(Kind.FINISH, slot, f"{release.version} on {slot} is live")
         return (*head, *gates[:2], *stages.switch(way, Target.all_on(slot)), live)
     if wanted.to_preview:
         return (*head, *gates, Step(Kind.FINISH, slot, f"{release.version} waits in preview; `promote` goes on"))
@@ -144,14 +144,14 @@ def _refuse_deploy(now: Situation, wanted: Wanted) -> None:
             f"{now.beside.version} waits in preview on {now.beside.name}: `primetrade release promote` brings it to "
             "the users, `primetrade release abort` retires it; then deploy"
         )
-    if now.phase is not Phase.EMPTY and not now.active.running:
+    if not now.active.running and now.can_roll_back:
         raise NeedsPerson(
             f"{now.active.name} has all users and does not run: `primetrade release rollback` if {now.beside.name} is "
             "good, otherwise `primetrade release doctor` says how to start it again"
         )
-    if now.phase is Phase.EMPTY and wanted.to_preview:
+    if not now.active.running and wanted.to_preview:
         raise Refused(
-            "nothing runs yet: the first release has nobody to be compared with and cannot wait in preview; "
+            "no user is served: this release has nobody to be compared with and cannot wait in preview; "
             f"`primetrade release deploy {release.version}` without `--until` makes it live"
         )
 

@@ -136,8 +136,10 @@ def _possible(now: Situation, found: Open) -> bool:
 
 
 def _idle(now: Situation) -> str:
-    if not now.active.running:
+    if not now.active.running and now.can_roll_back:
         return "`primetrade release rollback` if the other slot is good, otherwise see `primetrade release doctor`"
+    if not now.active.running:
+        return "`primetrade release deploy VERSION` gives the users another one; see `primetrade release doctor`"
     if now.memory.open:
         begun = f"the {now.memory.open.verb} that was begun"
         return f"`primetrade release resume` goes on with {begun}, `primetrade release abort` gives it up"

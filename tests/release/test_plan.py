@@ -44,7 +44,8 @@ SHIFTING = standing(
 BAKING = standing(Weights(0, 100), Memory(active="green", role=Role.WARM, baking=True), green=slot("green", NEW))
 WARM = standing(Weights(0, 100), Memory(active="green", role=Role.WARM), green=slot("green", NEW))
 EMPTY = standing(blue=Slot("blue"), memory=Memory())
-DOWN = standing(blue=slot("blue", OLD, running=False), green=slot("green", NEW))
+DEAD = slot("blue", OLD, running=False)
+DOWN = standing(Weights(100, 0), Memory(active="blue", role=Role.WARM), blue=DEAD, green=slot("green", NEW))
 FLIPPED = standing(Weights(0, 100), Memory(active="blue", routed=(Target(Weights(100, 0)),)), green=slot("green", NEW))
 
 
@@ -80,6 +81,17 @@ def test_a_release_plans_every_step_with_a_gate_between_two_shifts(file: Release
     assert f"{HEAD} analysis shift5 verify5 hold {TAIL}" == deploy(IDLE, file)
     assert f"{HEAD} analysis finish" == deploy(IDLE, file, to_preview=True)
     assert f"{HEAD} shift100 verify100 finish" == deploy(EMPTY, file)
+
+
+@pytest.mark.parametrize("role", [None, Role.REJECTED])
+def test_where_the_live_slot_is_dead_and_none_is_warm_a_release_has_nobody_to_be_compared_with(
+    file: ReleaseFile, role: Role | None
+) -> None:
+    now = standing(Weights(100, 0), Memory(active="blue", role=role), blue=DEAD, green=slot("green", OLD))
+    assert f"{HEAD} shift100 verify100 finish" == deploy(now, file)
+    assert next_command(now).startswith("`primetrade release deploy VERSION`")
+    with pytest.raises(Refused, match="no user is served"):
+        deploy(now, file, to_preview=True)
 
 
 def test_a_release_says_when_it_takes_the_warm_slot(file: ReleaseFile) -> None:
@@ -174,7 +186,7 @@ def test_a_release_that_a_gate_refused_gets_no_user_by_hand(file: ReleaseFile) -
 
 def test_the_first_release_cannot_wait_in_preview(file: ReleaseFile) -> None:
     """Refused rather than given all users: there is nobody to compare it with."""
-    with pytest.raises(Refused, match="first release has nobody to be compared with"):
+    with pytest.raises(Refused, match="has nobody to be compared with"):
         deploy(EMPTY, file, to_preview=True)
 
 

@@ -36,6 +36,7 @@ from scripts.release.route import Target, Weights
 from scripts.release.signals import Signals
 from scripts.release.situation import Phase, Situation
 from scripts.release.status import next_command, stands
+from scripts.release.step import Kind
 from tests.release.faulty import Faulty, Killed, Trap
 from tests.release.verbs import BAD, GOOD, LATE, OTHERS, Verb, deploys, do, named, service
 
@@ -77,7 +78,6 @@ class Releases(RuleBasedStateMachine):
         self.by_hand = False  # somebody edited the route, or took the journal away
         self.forgotten = False  # the latter
         self.touched = False  # either, ever
-        self.compared = True  # no release went live with nobody beside it to be compared with, and was bad
 
     @initialize(live=st.booleans(), staged=st.booleans())
     def begin(self, live: bool, staged: bool) -> None:
@@ -201,8 +201,6 @@ class Releases(RuleBasedStateMachine):
             self._kept(verb, outcome, before)
 
     def _do(self, verb: Verb, caller: Caller) -> Done:
-        if verb.name == "deploy" and verb.version in BAD and self._now().phase is Phase.EMPTY:
-            self.compared = False
         return do(self.twin, self.file, verb, caller)
 
     def _kept(self, verb: Verb, outcome: Done | BaseException, before: tuple[object, ...]) -> None:
@@ -245,7 +243,7 @@ class Releases(RuleBasedStateMachine):
         if not self.by_hand:
             assert now.drift == ""
             assert target.sole or now.phase in (Phase.SHIFTING, Phase.EMPTY), stands(now)
-        if not self.touched and self.compared:
+        if not self.touched and compared(self.twin.journal.entries):
             assert not [s.version for s in now.observed.slots.values() if s.version in BAD and target.has_users(s.name)]
         if not self.touched:
             kept = [now.active, *([now.beside] if now.role is Role.WARM else [])]
@@ -311,6 +309,12 @@ def written(entries: Sequence[Entry]) -> list[Target]:
         elif (entry.phase, entry.step) == ("intent", "shift"):
             found.append(entry.target)
     return found
+
+
+def compared(entries: Sequence[Entry]) -> bool:
+    """Whether no bad release could go live because nobody was served that it had to be compared with."""
+    begun = (each for each in entries if (each.phase, each.verb) == ("begin", "deploy") and each.version in BAD)
+    return all(any(step.kind is Kind.ANALYSIS for step in each.plan) for each in begun)
 
 
 def can_serve(twin: Faulty, now: Situation) -> bool:

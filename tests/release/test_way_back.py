@@ -11,6 +11,8 @@ from scripts.release.engine import Caller, Options
 from scripts.release.errors import NeedsPerson, Unheard
 from scripts.release.file import ReleaseFile
 from scripts.release.route import Target, Weights
+from scripts.release.situation import Phase
+from scripts.release.status import next_command
 from scripts.release.twin import Behaviour, Twin
 
 PREVIEW = Options(to_preview=True)
@@ -68,3 +70,16 @@ def test_half_the_users_stay_where_the_slot_they_came_from_does_not_answer(
     with pytest.raises(NeedsPerson, match=r"blue did not get ready in 5 s \(timeouts.verify\)"):
         engine.rollback(twin, file, caller)
     assert twin.current.weights == Weights(50, 50)
+
+
+def test_with_the_live_slot_dead_a_deploy_replaces_what_was_taken_back(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """No other verb leads on: what was taken back is never gone back to, and nothing is under way."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    engine.rollback(twin, file, caller)
+    twin.behaviours["1.0.0"] = Behaviour(crashes=True)
+    assert "`primetrade release deploy" in next_command(engine.look(twin))
+    engine.deploy(twin, file, "1.2.0", caller)
+    now = engine.look(twin)
+    assert (now.phase, now.active.version, now.active.ready, now.drift) == (Phase.IDLE, "1.2.0", True, "")
