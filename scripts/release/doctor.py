@@ -91,10 +91,10 @@ def _users(seen: Seen) -> Iterator[Drift]:
             continue
         if slot is now.beside and now.active.running:
             mend = "`primetrade release abort` gives them to the other slot"
-        elif now.can_roll_back and now.phase is not Phase.SHIFTING:
+        elif now.can_roll_back:
             mend = "`primetrade release rollback` gives them to the other slot"
         else:
-            mend = seen.revive
+            mend = f"{seen.revive}, `primetrade release deploy VERSION` gives its users another one"
         yield Drift(slot.name, f"it has users and does not run; its log: {slot.log or 'none'}", mend)
 
 

@@ -22,6 +22,7 @@ from scripts.release.journal import Entry, Holder
 from scripts.release.route import Audience, Target, Weights
 from scripts.release.run import utc
 from scripts.release.slots import UNKNOWN, Finding, Range
+from scripts.release.status import next_command
 from scripts.release.twin import Behaviour, Twin
 from tests.release.killing import killed_behind
 
@@ -119,6 +120,26 @@ def test_an_active_slot_that_is_down_is_found_and_the_warm_one_mends_it(twin: Tw
     assert "`primetrade release rollback` gives them to the other slot" in found(twin, file)["green"]
     engine.rollback(twin, file, CALLER)
     assert found(twin, file) == {}
+
+
+def test_where_users_are_on_both_slots_and_the_old_one_died_rollback_is_named_by_doctor_and_status(
+    twin: Twin, file: ReleaseFile
+) -> None:
+    """Abort and promote lead nowhere then."""
+    shifted(twin, file)
+    twin.behaviours["1.0.0"] = Behaviour(crashes=True)
+    assert "`primetrade release rollback` gives them to the other slot" in found(twin, file)["blue"]
+    assert "`primetrade release rollback` gives all users to green" in next_command(engine.look(twin))
+    engine.rollback(twin, file, CALLER)
+    assert engine.look(twin).active.version == "1.1.0"
+
+
+def test_an_active_slot_that_is_down_beside_one_that_was_taken_back_may_be_replaced(
+    twin: Twin, file: ReleaseFile
+) -> None:
+    went_back(twin, file)
+    twin.behaviours["1.0.0"] = Behaviour(crashes=True)
+    assert "`primetrade release deploy VERSION` gives its users another one" in found(twin, file)["blue"]
 
 
 def test_an_active_slot_that_is_down_alone_has_to_be_started(twin: Twin, file: ReleaseFile) -> None:
