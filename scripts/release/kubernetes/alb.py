@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from scripts.release.errors import ReleaseError
+from scripts.release.errors import NeedsPerson, ReleaseError
 from scripts.release.file import Settings
 from scripts.release.kubernetes import swap
 from scripts.release.kubernetes.client import Api, Conflict
@@ -39,8 +39,8 @@ class Alb:
         self._api, self._place, self._connect, self._now = api, place, elb, now
         self._elb: Elb | None = None
 
-    def read(self) -> Route:
-        return swap.route_of(self._form, swap.read(self._api, self._form))
+    def read(self, known: Target | None = None) -> Route:
+        return swap.route_of(self._form, swap.read(self._api, self._form), known)
 
     def write(self, target: Target, expected: str, run: str, fence: int) -> str:
         with suppress(ReleaseError):  # what the controller lacks then is said by `missing`
@@ -63,8 +63,9 @@ class Alb:
 
         Where AWS cannot be asked, Kubernetes' word on them has to do: it must not keep users on a release that fails.
         """
-        found = swap.read(self._api, self._form)
-        had = self._form.target(found)
+        found, had = swap.read(self._api, self._form), None
+        with suppress(NeedsPerson):  # an edit says no route: whatever is written now is better
+            had = self._form.target(found)
         gaining = swap.gaining(had, target)
         if had is None or not gaining or not host_of(found):  # nobody is served yet
             return ""

@@ -28,8 +28,8 @@ class Gateway:
         self._api, self._place = api, place
         self._form = httproute.Form(place.namespace, place.app)
 
-    def read(self) -> Route:
-        return swap.route_of(self._form, swap.read(self._api, self._form))
+    def read(self, known: Target | None = None) -> Route:
+        return swap.route_of(self._form, swap.read(self._api, self._form), known)
 
     def write(self, target: Target, expected: str, run: str, fence: int) -> str:
         return swap.write(self._api, self._place, self._form, swap.Wanted(target, expected, run, fence)).token

@@ -37,8 +37,11 @@ class Router(Protocol):
     name: str
     capabilities: frozenset[str]
 
-    def read(self) -> Route:
-        """The route; all on blue where none was ever written. Raises NeedsPerson for an edit that says no route."""
+    def read(self, known: Target | None = None) -> Route:
+        """The route; all on blue where none was ever written, `known` where an edit says none.
+
+        Raises NeedsPerson for such an edit where that is not known either.
+        """
 
     def write(self, target: Target, expected: str, run: str, fence: int) -> str:
         """Compare and swap: write only where the token is `expected`; the token after.

@@ -113,8 +113,8 @@ class Service:
         self._active = Form(place.namespace, place.app, place.app)
         self._preview = Form(place.namespace, place.app, f"{place.app}-preview")
 
-    def read(self) -> Route:
-        return swap.route_of(self._active, swap.read(self._api, self._active))
+    def read(self, known: Target | None = None) -> Route:
+        return swap.route_of(self._active, swap.read(self._api, self._active), known)
 
     def write(self, target: Target, expected: str, run: str, fence: int) -> str:
         written = swap.write(self._api, self._place, self._active, swap.Wanted(target, expected, run, fence))

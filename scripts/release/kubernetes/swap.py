@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from scripts.release.errors import Fenced, Refused, ReleaseError, RouteMoved
+from scripts.release.errors import Fenced, NeedsPerson, Refused, ReleaseError, RouteMoved
 from scripts.release.kubernetes.client import Api, Conflict, Unprocessable
 from scripts.release.kubernetes.router import Place
 from scripts.release.route import SLOTS, Route, Target
@@ -75,13 +75,21 @@ def _add(path: str, value: object) -> Op:
     return {"op": "add", "path": path, "value": value}  # replaces what is there, unlike `replace` also where nothing is
 
 
-def route_of(form: Form, found: Object) -> Route:
-    """The route as an object says it. Raises NeedsPerson."""
-    target = form.target(found) or Target.all_on("blue")
+def route_of(form: Form, found: Object, known: Target | None = None) -> Route:
+    """The route as an object says it, or `known` where an edit left none there. Raises NeedsPerson without it."""
     run, fence = notes_of(found).get(RUN, ""), notes_of(found).get(FENCE, "0")
     number = int(fence) if fence.isdigit() else 0
-    said = msgspec.json.encode((form.target(found), run, number), order="deterministic")
-    return Route(target, hashlib.sha256(said).hexdigest()[:16], run, number)
+    try:
+        said = form.target(found)
+    except NeedsPerson as exc:
+        if known is None:
+            raise
+        return Route(known, _token(found["spec"], notes_of(found)), run, number, lost=str(exc))
+    return Route(said or Target.all_on("blue"), _token(said, run, number), run, number)
+
+
+def _token(*parts: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:16]
 
 
 def patch(form: Form, found: Object, wanted: Wanted, services: Services = NONE) -> list[Op]:
@@ -113,16 +121,17 @@ def write(api: Api, place: Place, form: Form, wanted: Wanted) -> Route:
     tried, services = "", _services(api, place) if form.ports else NONE
     for _ in range(TRIES):
         found = read(api, form)
-        seen = route_of(form, found)
-        if refused and (seen.target, seen.run, seen.fence) == (wanted.target, wanted.run, wanted.fence):
+        seen = route_of(form, found, wanted.target)
+        ours = not seen.lost and (seen.target, seen.run, seen.fence) == (wanted.target, wanted.run, wanted.fence)
+        if refused and ours:
             return seen  # the first try was written, and its answer lost
         if seen.fence > wanted.fence:
             raise Fenced(f"run {wanted.fence} lost its lock to run {seen.fence}: it changes nothing more")
         if seen.token != wanted.expected:
-            raise RouteMoved(f"{form.what} says {seen.target}; it was moved since this run read it")
+            raise RouteMoved(seen.lost or f"{form.what} says {seen.target}; it was moved since this run read it")
         if refused and found["metadata"]["resourceVersion"] == tried:
             raise refused  # nobody wrote in between: it is the object itself that is refused
-        _refuse_empty(api, place, form.target(found), wanted.target)
+        _refuse_empty(api, place, None if seen.lost else form.target(found), wanted.target)
         tried = found["metadata"]["resourceVersion"]
         try:
             return route_of(form, api.json_patch(form.path, patch(form, found, wanted, services)))
