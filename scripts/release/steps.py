@@ -208,10 +208,16 @@ def _verify(run: Run, step: Step) -> str:
     assert target is not None
     if target.mirror:
         return _copied(run, step)
-    probes, first = probed(run, step)
-    if target.has_users(step.slot) and run.verb in BACK:  # it may still start, where a hand gave it users
-        gone = "is not running any more"
-        _wait_ready(run, step.slot, _Wait(run.file.settings.timeouts.ready, gone=gone, whole_s=0.0))
+    back = target.has_users(step.slot) and run.verb in BACK
+    try:
+        probes, first = probed(run, step)
+    except GateFailed:
+        if not back or run.observe().slots[step.slot].serving:
+            raise
+        _served(run, step)  # it may still start, and what an edge answers meanwhile names no slot
+        probes, first = probed(run, step)
+    if back:
+        _served(run, step)
     elif target.has_users(step.slot):
         _still_ready(run, step.slot)
     slots: Mapping[str, Slot] = run.observe().slots
@@ -224,6 +230,12 @@ def _verify(run: Run, step: Step) -> str:
     share = share or f"{target.weights.of(step.slot)} %"
     run.event(_kind(run, step), f"{slot.version} → {share}", str(target), run.written)
     return f"seen by {probes} probes, {(run.cut_overs[-1].seen - run.written) * 1000:.0f} ms after the write"
+
+
+def _served(run: Run, step: Step) -> None:
+    """Wait until at least one replica of a slot that has got all users back serves them."""
+    gone = "is not running any more"
+    _wait_ready(run, step.slot, _Wait(run.file.settings.timeouts.ready, gone=gone, whole_s=0.0))
 
 
 def see(run: Run, step: Step) -> None:

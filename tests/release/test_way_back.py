@@ -12,6 +12,7 @@ from scripts.release.errors import NeedsPerson, Unheard
 from scripts.release.file import ReleaseFile
 from scripts.release.route import Target, Weights
 from scripts.release.situation import Phase
+from scripts.release.slots import Answer, Request
 from scripts.release.status import next_command
 from scripts.release.twin import Behaviour, Twin
 
@@ -83,3 +84,22 @@ def test_with_the_live_slot_dead_a_deploy_replaces_what_was_taken_back(
     engine.deploy(twin, file, "1.2.0", caller)
     now = engine.look(twin)
     assert (now.phase, now.active.version, now.active.ready, now.drift) == (Phase.IDLE, "1.2.0", True, "")
+
+
+def test_an_edge_that_answers_for_nobody_is_asked_again_once_the_slot_serves(
+    twin: Twin, file: ReleaseFile, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Gateway's own 503 names no slot, and a slot may start for longer than probes are sent."""
+    engine.deploy(twin, file, "1.1.0", caller, PREVIEW)
+    twin.behaviours["1.1.0"] = Behaviour(ready_s=twin.clock - twin.slots["green"].started + 12)
+    twin.behaviours["1.0.0"] = Behaviour(crashes=True)
+    twin.edit(Target(Weights(70, 30)))
+    ask = twin.ask
+
+    def asked(request: Request, slot: str = "") -> Answer:
+        answer = ask(request, slot)
+        return Answer(503, "", "no healthy upstream") if answer.status == 503 else answer
+
+    monkeypatch.setattr(twin, "ask", asked)
+    engine.rollback(twin, file, caller)
+    assert engine.look(twin).active.ready
