@@ -115,7 +115,8 @@ class Kubernetes:
         if prepare(self.router, target):
             self._lease.confirm(fence)
         had = self._route().target
-        self._hold_sizes(had, target)
+        with suppress(ReleaseError):  # forward, the deploy has lifted one before; back, it holds nobody up
+            self._hold_sizes(had, target)
         token = self.router.write(target, expected, run, fence)
         if "weights" not in self.router.capabilities:  # kept connections stay where they are until they are closed
             for slot in SLOTS:

@@ -11,7 +11,7 @@ import msgspec
 from scripts.release.errors import Fenced, NeedsPerson, Refused, ReleaseError, RouteMoved
 from scripts.release.kubernetes.client import Api, Conflict, Unprocessable
 from scripts.release.kubernetes.router import Place
-from scripts.release.route import SLOTS, Route, Target
+from scripts.release.route import SLOTS, Route, Target, other
 
 RUN, FENCE = "primetrade/run", "primetrade/fence"  # annotations: who wrote the route
 SERVICE = "kubernetes.io/service-name"  # label of an EndpointSlice
@@ -181,9 +181,14 @@ def _services(api: Api, place: Place) -> Services:
 
 
 def _refuse_empty(api: Api, place: Place, had: Target | None, has: Target) -> None:
-    """Nobody is sent to a slot without a ready pod: proxies send its share there all the same."""
-    names = {slot: f"{place.app}-{slot}" for slot in gaining(had, has)}
-    found = slices(api, place, [*names]) if names else []
-    for slot, name in names.items():
-        if not ready(found, name):
+    """Nobody is sent to a slot without a ready pod: proxies send its share there all the same.
+
+    Unless it has users already and the other slot has no such pod either: who stays there is not answered.
+    """
+    gains = gaining(had, has)
+    found = slices(api, place, SLOTS) if gains else []
+    serves = {slot: ready(found, f"{place.app}-{slot}") for slot in SLOTS}
+    for slot in gains:
+        if not serves[slot] and (serves[other(slot)] or not (had and had.has_users(slot))):
+            name = f"{place.app}-{slot}"
             raise Refused(f"Service {name} has no ready pod: it gets no users; see `kubectl get pods -l slot={slot}`")
