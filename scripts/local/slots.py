@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -241,16 +242,18 @@ def slot_of(process: str) -> str | None:
 
 
 def _command(state: State, slot: Slot, path: str, body: dict[str, float | bool]) -> None:
-    errors = []
-    for replica in slot.replicas:
+    """Tell all replicas at once: those that hang take their time together."""
+
+    def told(replica: Replica) -> ProbeError | None:
         try:
             status, answer = exchange(replica.admin_port, path, _ADMIN_TIMEOUT_S, post=body, token=state.admin_token)
         except ProbeError as exc:
-            errors.append(exc)
-            continue
-        if status >= 300:
-            text = answer.decode(errors="replace")[:200]
-            errors.append(ProbeError(f"{slot.name}: POST {path} was refused with {status}: {text}"))
+            return exc
+        text = answer.decode(errors="replace")[:200]
+        return ProbeError(f"{slot.name}: POST {path} was refused with {status}: {text}") if status >= 300 else None
+
+    with ThreadPoolExecutor(len(slot.replicas)) as pool:
+        errors = [error for error in pool.map(told, slot.replicas) if error]
     if errors:
         raise UnheardError(str(errors[0])) if len(errors) == len(slot.replicas) else errors[0]
 
