@@ -19,6 +19,7 @@ from scripts.release.engine import Caller, Options
 from scripts.release.errors import ReleaseError, Undecided
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Entry, Holder
+from scripts.release.kubernetes import lease
 from scripts.release.route import Audience, Target, Weights
 from scripts.release.run import utc
 from scripts.release.slots import UNKNOWN, Finding, Range
@@ -374,3 +375,12 @@ def test_a_slot_of_which_nobody_can_tell_what_it_is_was_not_replaced_by_hand(
     lost = msgspec.structs.replace(seen.slots["green"], digest=UNKNOWN)
     monkeypatch.setattr(twin, "observe", lambda: msgspec.structs.replace(seen, slots={**seen.slots, "green": lost}))
     assert "no run put" not in found(twin, file).get("green", "")
+
+
+def test_a_lock_that_another_program_holds_since_nobody_knows_when_is_still_looked_at(
+    twin: Twin, file: ReleaseFile
+) -> None:
+    """A Lease need not say when it was taken."""
+    renewed = utc(twin.clock)
+    twin.held = lease._holder({"metadata": {}, "spec": {"holderIdentity": "theirs", "renewTime": renewed}})
+    assert found(twin, file) == {}

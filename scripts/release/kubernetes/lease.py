@@ -242,4 +242,5 @@ def _holder(found: Object) -> Holder:
     with suppress(msgspec.DecodeError, KeyError):
         return msgspec.json.decode(_notes(found)[HOLDER], type=Holder)
     spec = _spec(found)
-    return Holder(spec["holderIdentity"], "unknown", "unknown", spec.get("acquireTime", ""), 0, _fence(found))
+    since = spec.get("acquireTime") or spec.get("renewTime") or _NEVER
+    return Holder(spec["holderIdentity"], "unknown", "unknown", since, 0, _fence(found))
