@@ -125,16 +125,17 @@ def next_command(now: Situation) -> str:
     if now.memory.waiting:
         back = "`primetrade release approve` goes on with it, `primetrade release abort` takes it back"
         return closed(now) or back
-    if now.memory.open and now.memory.open.verb in BACK and _possible(now, now.memory.open):
+    if now.memory.open and now.memory.open.verb in BACK and not _dead_end(now, now.memory.open):
         return f"`primetrade release resume` ends the {now.memory.open.verb} that was begun"
     return _NEXT.get(now.phase) or _idle(now)
 
 
-def _possible(now: Situation, found: Open) -> bool:
-    """Whether the slot that a way back leads to is there, or is started by it."""
+def _dead_end(now: Situation, found: Open) -> bool:
+    """Whether a way back leads to a slot that does not run, and does not start it itself."""
     kinds = [step.kind for step in found.left]
     leads = [step.slot for step in found.left if step.kind is Kind.SHIFT]
-    return Kind.DEPLOY in kinds or all(now.observed.slots[slot].running for slot in leads)
+    dead = not all(now.observed.slots[slot].running for slot in leads)
+    return found.verb in BACK and Kind.DEPLOY not in kinds and dead
 
 
 def _idle(now: Situation) -> str:
@@ -142,6 +143,11 @@ def _idle(now: Situation) -> str:
         return "`primetrade release rollback` if the other slot is good, otherwise see `primetrade release doctor`"
     if not now.active.running:
         return "`primetrade release deploy VERSION` gives the users another one; see `primetrade release doctor`"
+    if now.memory.open and _dead_end(now, now.memory.open):
+        return (
+            "`primetrade release rollback` starts the version before again, `primetrade release abort` gives up the "
+            f"{now.memory.open.verb} that was begun: the slot it led to does not run any more"
+        )
     if now.memory.open:
         begun = f"the {now.memory.open.verb} that was begun"
         return f"`primetrade release resume` goes on with {begun}, `primetrade release abort` gives it up"
@@ -172,6 +178,7 @@ def _place(now: Situation) -> Place | None:
         return None
     number = min(found.done + 1, len(found.steps))
     step = found.steps[number - 1]
+    mend = "rollback" if _dead_end(now, found) else "approve" if now.memory.waiting else "resume"
     return Place(
         run=found.run,
         verb=found.verb,
@@ -181,7 +188,7 @@ def _place(now: Situation) -> Place | None:
         number=number,
         of=len(found.steps),
         words=step.words,
-        mend="primetrade release approve" if now.memory.waiting else "primetrade release resume",
+        mend=f"primetrade release {mend}",
     )
 
 

@@ -148,3 +148,17 @@ def test_a_route_edited_by_hand_is_on_the_line_too(twin: Twin) -> None:
     twin.edit(Target(Weights(60, 40)))
     assert "somebody edited it by hand" in status_line(seen(twin))
     assert "`primetrade release abort`" in seen(twin).next
+
+
+def test_a_way_back_whose_slot_died_is_not_to_be_gone_on_with(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """It would be refused; the same verb anew starts that version first."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    with killed_behind(twin, "intent", "undrain"):
+        engine.rollback(twin, file, caller)
+    del twin.slots["blue"]
+    found = seen(twin)
+    assert found.next.startswith("`primetrade release rollback` starts the version before again")
+    assert found.unfinished
+    assert found.unfinished.mend == "primetrade release rollback"
+    engine.rollback(twin, file, caller)
+    assert engine.look(twin).active.version == "1.0.0"
