@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -20,6 +20,8 @@ PROBE_S: Final = 2.0
 # The API server keeps `Authorization` for itself: the pod's token needs a header of its own.
 TOKEN: Final = "X-Admin-Token"  # noqa: S105 - a header's name
 LINES: Final = 5  # of a log, as words
+MOST: Final = 16  # pods that are asked at a time
+Said = TypeVar("Said")
 
 
 class Pods:
@@ -33,7 +35,7 @@ class Pods:
     def says(self, parts: Parts) -> list[Says]:
         """What each pod of the slot that runs answers; where some are ready, only these: who hangs says nothing."""
         running = [pod for pod in parts.current if slots.started(pod)]
-        return [self._says(pod) for pod in [pod for pod in running if slots.is_ready(pod)] or running]
+        return _each(self._says, [pod for pod in running if slots.is_ready(pod)] or running)
 
     def drain(self, pods: Sequence[Object], *, on: bool) -> dict[str, str]:
         """Have kept connections closed with their next answer, or no more: all of them are asked, and at once.
@@ -58,20 +60,19 @@ class Pods:
                 return str(exc)
             return "" if reply.status == 200 else _words(reply)
 
-        with ThreadPoolExecutor(min(len(pods), 16)) as pool:  # those that do not answer take their time all together
-            said = pool.map(told, pods)
-            return {pod["metadata"]["name"]: words for pod, words in zip(pods, said, strict=True) if words}
+        said = zip(pods, _each(told, pods), strict=True)
+        return {pod["metadata"]["name"]: words for pod, words in said if words}
 
     def in_flight(self, pods: Sequence[Object]) -> int | None:
         """The requests that they have begun and not answered; None where one of them does not say."""
-        total = 0
-        for pod in pods:
+
+        def told(pod: Object) -> int | None:
             reply = self._ask(pod, self._probes.metrics)
-            found = metrics.in_flight(reply.data.decode(errors="replace")) if reply else None
-            if found is None:
-                return None
-            total += found
-        return total
+            return metrics.in_flight(reply.data.decode(errors="replace")) if reply else None
+
+        said = _each(told, pods)
+        known = [number for number in said if number is not None]
+        return sum(known) if len(known) == len(said) else None
 
     def trouble(self, parts: Parts) -> str:
         """Why a slot is not ready, with the last lines of what ended; "" where nothing is known against it."""
@@ -131,6 +132,12 @@ class Pods:
         if text is None:
             raise ReleaseError(f"Secret {secret or '(kubernetes.secret is empty)'} has no {key}: pods take no orders")
         return base64.b64decode(text).decode()
+
+
+def _each(ask: Callable[[Object], Said], pods: Sequence[Object]) -> list[Said]:
+    """What each pod says; those that do not answer take their time all together."""
+    with ThreadPoolExecutor(min(len(pods), MOST) or 1) as pool:
+        return list(pool.map(ask, pods))
 
 
 def _words(reply: Reply) -> str:
