@@ -252,7 +252,7 @@ def _command(state: State, slot: Slot, path: str, body: dict[str, float | bool])
         text = answer.decode(errors="replace")[:200]
         return ProbeError(f"{slot.name}: POST {path} was refused with {status}: {text}") if status >= 300 else None
 
-    with ThreadPoolExecutor(len(slot.replicas)) as pool:
+    with ThreadPoolExecutor(len(slot.replicas) or 1) as pool:
         errors = [error for error in pool.map(told, slot.replicas) if error]
     if errors:
         raise UnheardError(str(errors[0])) if len(errors) == len(slot.replicas) else errors[0]

@@ -109,7 +109,7 @@ def test_a_pod_that_is_not_ready_is_not_waited_for_to_say_its_version(shop: Kube
     """One that hangs says nothing, and the others have said it all; where none is ready all of them are asked."""
     shop._pods.says(green(unready="b"))
     named = [line.partition("/pods/")[2][0] for line in server.asked if line.endswith("/proxy/version")]
-    assert named == ["a", "c"]
+    assert sorted(named) == ["a", "c"]  # asked at once, in any order
     assert len(shop._pods.says(slot(pod("a", ready=False), pod("b", ready=False)))) == 2
 
 
