@@ -178,7 +178,7 @@ def _place(now: Situation) -> Place | None:
         return None
     number = min(found.done + 1, len(found.steps))
     step = found.steps[number - 1]
-    mend = "rollback" if _dead_end(now, found) else "approve" if now.memory.waiting else "resume"
+    mend = "primetrade release approve" if now.memory.waiting else "primetrade release resume"
     return Place(
         run=found.run,
         verb=found.verb,
@@ -188,7 +188,7 @@ def _place(now: Situation) -> Place | None:
         number=number,
         of=len(found.steps),
         words=step.words,
-        mend=f"primetrade release {mend}",
+        mend="primetrade release rollback" if _dead_end(now, found) else mend,
     )
 
 
