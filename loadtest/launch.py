@@ -152,8 +152,7 @@ def launch(config: RunConfig) -> LoadRun:
     Raises BadRun, TokensError and TargetUnreachable.
     """
     _check(config)
-    out = Path(config.out_dir)
-    out.mkdir(parents=True, exist_ok=True)
+    out = make_folder(Path(config.out_dir))
     for name in (LIVE, RECORDING):
         (out / name).unlink(missing_ok=True)
     run = out / RUN
@@ -171,6 +170,15 @@ def launch(config: RunConfig) -> LoadRun:
     if config.background:
         give_way(process.pid)
     return LoadRun(config, process)
+
+
+def make_folder(path: Path) -> Path:
+    """The folder of a run, made if it is not there. Raises BadRun where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise BadRun(f"the folder {path} cannot be made: {exc.strerror}; give another --out") from exc
+    return path
 
 
 def give_way(pid: int) -> None:

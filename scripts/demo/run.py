@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from loadtest.judge import judge
-from loadtest.launch import RunConfig, launch
+from loadtest.launch import RunConfig, launch, make_folder
 from loadtest.machine import machine
 from loadtest.profile import read_profile
 from loadtest.recording import Recording
@@ -114,6 +114,7 @@ def run(options: Options, screen: Screen) -> Demo:
     profile = read_profile(options.profile)
     overrides = SHORTER.get(profile.name, SHORTER["load"])
     targets = read_targets(ROOT / "slo.yaml")
+    make_folder(options.out)  # before anything is started
     here = machine()  # before this process leaves some of it to the slots
     step_aside()
     with _scene(options, overrides, screen) as scene:

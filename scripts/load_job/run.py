@@ -18,7 +18,7 @@ import msgspec
 from loadtest.distributed import log
 from loadtest.distributed.log import Log
 from loadtest.distributed.messages import Plan
-from loadtest.launch import LOG, RECORDING, STOP_S, BadRun, GeneratorDied, RunConfig, RunInvalid, check
+from loadtest.launch import LOG, RECORDING, STOP_S, BadRun, GeneratorDied, RunConfig, RunInvalid, check, make_folder
 from loadtest.recording import Recording, Second
 from scripts.load_job import manifests
 from scripts.load_job.manifests import Object, Place
@@ -186,7 +186,7 @@ def launch_job(config: RunConfig, place: Place, workers: int, api: Api, say: Say
         )
     limit_s = 2 * START_S + LINGER_S + (SEED_S if plan.seeds else 0.0) + config.longest_s()
     name = f"load-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    Path(config.out_dir).mkdir(parents=True, exist_ok=True)
+    make_folder(Path(config.out_dir))
     run = JobRun(api, msgspec.structs.replace(place, name=name, limit_s=round(limit_s)), plan, say)
     try:
         run.start()

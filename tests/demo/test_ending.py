@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from loadtest.launch import BadRun
 from loadtest.recording import Recording
 from scripts.demo.ending import code
 from scripts.demo.errors import DemoError
 from scripts.demo.home import fresh_system
-from scripts.demo.run import Demo, lost
+from scripts.demo.run import Demo, Options, lost, run
 from scripts.demo.screen import Screen
 from scripts.demo.story import Played
 from scripts.exits import Exit
@@ -75,6 +76,14 @@ def test_a_folder_that_is_not_the_demos_is_left_alone(tmp_path: Path) -> None:
     ):
         pytest.fail("it started all the same")
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_folder_for_the_report_that_cannot_be_made_stops_it_before_anything_is_started(tmp_path: Path) -> None:
+    """Nothing is made of the demo's home either."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BadRun, match="give another --out"), Screen("a demo") as screen:
+        run(Options("smoke", tmp_path / "home", tmp_path / "file"), screen)
+    assert not (tmp_path / "home.lock").exists()
 
 
 def test_a_second_demo_in_the_same_home_is_refused(tmp_path: Path) -> None:

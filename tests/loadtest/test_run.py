@@ -264,6 +264,13 @@ def test_a_run_that_makes_no_sense_is_refused(
     assert "secret" not in str(refused.value)
 
 
+def test_a_folder_that_cannot_be_made_is_refused(config: Config, tmp_path: Path) -> None:
+    """A file is where the reports should go."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BadRun, match=r"file cannot be made: File exists; give another --out"):
+        launch(config(OK, run={"out_dir": str(tmp_path / "file")}))
+
+
 def test_a_target_where_nothing_answers_is_refused(config: Config) -> None:
     """Before anything starts."""
     with pytest.raises(TargetUnreachable, match="cannot be reached"):
