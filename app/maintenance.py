@@ -34,12 +34,14 @@ class Busy(MigrationError):  # noqa: N818  # as above
 
 
 def connect(database_url: str, name: str = "primetrade-migrate") -> psycopg.Connection:
-    """An autocommit connection with short limits, so that nobody queues behind it for long."""
+    """An autocommit connection with short limits, so that nobody queues behind it for long. Raises MigrationError."""
     try:
         connection = psycopg.connect(database_url, autocommit=True, connect_timeout=2, application_name=name)
         connection.execute(SESSION)
     except psycopg.OperationalError as exc:
         raise DatabaseUnreachable(f"no connection to the database: {str(exc).strip()}") from exc
+    except psycopg.ProgrammingError:  # its words, and its traceback, hold the address and so may hold a password
+        raise MigrationError("the database's address is none: write postgresql://USER:PASSWORD@HOST/NAME") from None
     return connection
 
 

@@ -38,6 +38,15 @@ def test_a_database_that_is_away_is_one_plain_error() -> None:
     assert result.output.startswith("Error: no connection to the database")
 
 
+def test_an_address_that_is_none_is_a_plain_error_and_not_shown() -> None:
+    """It may hold a password."""
+    for verb in (["migrate"], ["backfill"], ["contract", "--no-slots"]):
+        result = run(*verb, "--database-url", "secret@here")
+        assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True), verb
+        assert "address is none: write postgresql://" in result.output
+        assert "secret" not in result.output
+
+
 def test_without_a_database_named_and_no_local_system_it_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
