@@ -8,7 +8,7 @@ import click
 
 from scripts.commands.infra_cost import ERRORS
 from scripts.console import err, say
-from scripts.exits import exits
+from scripts.exits import Exit, Failed, exits
 
 
 @click.command()
@@ -29,7 +29,10 @@ def picture(stack: str, out: Path | None) -> None:
 
     drawn = draw(plan(stack, file))
     if out:
-        out.write_text(drawn)
+        try:
+            out.write_text(drawn)
+        except OSError as exc:
+            raise Failed(f"{out} cannot be written: {exc.strerror}; give another --out", Exit.USAGE) from exc
         say(f"written: {out}")
     else:
         click.echo(drawn, nl=False)

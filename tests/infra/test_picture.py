@@ -21,6 +21,7 @@ from infra.picture.svg import draw
 from infra.plan import golden
 from infra.plan.graph import Graph
 from scripts.commands.infra import command
+from scripts.exits import Exit
 
 EM = {"name": 13.5 * 0.66, "words": 11.5 * 0.58}  # px of a character at most, on average, in the widest usual font
 ALWAYS = {"control", "balancer", "pods", "users", "database"}
@@ -103,3 +104,11 @@ def test_the_command_writes_a_file_or_prints(tmp_path: Path) -> None:
     out = tmp_path / "dev.svg"
     assert str(out) in CliRunner().invoke(command, ["picture", "dev", "--out", str(out)]).stdout
     assert printed == out.read_text()
+
+
+def test_a_place_that_cannot_be_written_is_said_plainly(tmp_path: Path) -> None:
+    """A usage error that names it."""
+    out = tmp_path / "none" / "dev.svg"
+    done = CliRunner().invoke(command, ["picture", "dev", "--out", str(out)])
+    assert Exit.USAGE == done.exit_code
+    assert f"{out} cannot be written: No such file or directory; give another --out" in done.stderr
