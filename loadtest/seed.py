@@ -105,7 +105,7 @@ def _is_empty(connection: psycopg.Connection, users: int, *, allow_foreign: bool
     if total > seeded and not allow_foreign:
         raise SeedError(
             f"the database holds {total - seeded:,} users who were not seeded: use a database of the tests' own, "
-            "or allow foreign users if load on this one is meant"
+            "or say --allow-foreign if load on this one is meant"
         )
     if seeded not in {0, users}:
         raise SeedError(

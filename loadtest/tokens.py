@@ -33,13 +33,16 @@ class TokensError(LoadError):
 
 
 def write_tokens(path: Path, tokens: Tokens) -> None:
-    """Write the file anew, readable by its owner only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the file anew, readable by its owner only. Raises TokensError when it cannot be."""
     part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(tokens))
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(tokens))
+        part.replace(path)
+    except OSError as exc:
+        raise TokensError(f"{path}: cannot be written: {exc.strerror}; give another --tokens") from exc
 
 
 def read_tokens(path: Path) -> Tokens:

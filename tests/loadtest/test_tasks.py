@@ -152,3 +152,10 @@ def test_a_tokens_file_that_cannot_serve_is_refused(tmp_path: Path, text: str | 
         path.write_text(text)
     with pytest.raises(TokensError, match=rf"{expected}.*primetrade db seed"):
         read_tokens(path)
+
+
+def test_a_place_for_tokens_that_cannot_be_written_is_said_plainly(tmp_path: Path) -> None:
+    """A file stands where the folder should."""
+    (tmp_path / "file").touch()
+    with pytest.raises(TokensError, match=r"file/tokens\.json: cannot be written: .*; give another --tokens"):
+        write_tokens(tmp_path / "file" / "tokens.json", TOKENS)
