@@ -104,12 +104,12 @@ def logs(home: Path | None, name: str | None, follow: bool, lines: int) -> None:
     Example: primetrade local logs slot-blue -f
     """
     directory = local_home(home) / "log"
-    files = sorted(str(file) for file in directory.glob("*.log"))
-    if name:
-        files = [file for file in files if Path(file).stem == name]
+    there = sorted(directory.glob("*.log"))
+    files = [str(file) for file in there if name in (None, file.stem)]
+    if not there:
+        raise NotUpError(f"no log in {directory}: start the system with `primetrade local up`")
     if not files:
-        there = ", ".join(sorted(file.stem for file in directory.glob("*.log"))) or "none"
-        raise NotUpError(f"no log {name or ''} in {directory} (there: {there})")
+        raise NotUpError(f"no log {name} in {directory} (there: {', '.join(file.stem for file in there)})")
     os.execvp("tail", ["tail", f"--lines={lines}", *(["--follow=name"] if follow else []), *files])  # noqa: S606, S607  # no shell; coreutils' own
 
 

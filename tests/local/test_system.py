@@ -227,7 +227,8 @@ def test_a_state_file_that_cannot_be_read_is_named_and_left_alone(edge: State) -
     ("arguments", "says"),
     [
         (["psql"], "start one with `primetrade local up`"),
-        (["logs", "envoy"], "no log envoy in"),
+        (["logs"], "log: start the system with `primetrade local up`"),
+        (["logs", "envoy"], "log: start the system with `primetrade local up`"),
     ],
 )
 def test_verbs_that_need_a_system_say_how_to_get_one(home: Path, arguments: list[str], says: str) -> None:
@@ -235,6 +236,14 @@ def test_verbs_that_need_a_system_say_how_to_get_one(home: Path, arguments: list
     code, answer = primetrade_local(*arguments, "--home", str(home))
     assert (code, says in answer) == (Exit.USAGE, True)
     assert not home.exists()
+
+
+def test_a_log_that_is_not_there_is_answered_with_those_that_are(home: Path) -> None:
+    """A usage error."""
+    (home / "log").mkdir(parents=True)
+    (home / "log" / "envoy.log").touch()
+    code, answer = primetrade_local("logs", "nginx", "--home", str(home))
+    assert (code, "no log nginx in" in answer, "(there: envoy)" in answer) == (Exit.USAGE, True, True)
 
 
 def test_nothing_up_is_an_answer(home: Path) -> None:
