@@ -44,8 +44,11 @@ def cost(stack_names: tuple[str, ...], words: str | None, lines: bool, as_json: 
     from infra.cost import report as shown  # noqa: PLC0415  # Pulumi's SDK takes seconds
     from infra.cost.advice import advise  # noqa: PLC0415  # as above
     from infra.cost.month import Months  # noqa: PLC0415  # as above
+    from infra.cost.terms import BASELINE, read_terms  # noqa: PLC0415  # as above
     from infra.cost.what_if import compare  # noqa: PLC0415  # as above
 
+    if words:
+        read_terms(words, BASELINE)  # a word that is none is refused before anything is priced
     reports, comparisons = [], []
     for name, file in files.items():
         tell(f"pricing {name}: the program runs here, nothing is made")

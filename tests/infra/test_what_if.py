@@ -76,6 +76,13 @@ def test_a_wrong_step_is_refused_with_what_is_allowed(words: str) -> None:
         read_terms(words, BASELINE)
 
 
+def test_the_command_refuses_a_wrong_step_before_it_prints_anything() -> None:
+    """What is to be mended stands alone."""
+    done = CliRunner().invoke(command, ["cost", "dev", "--what-if", "spots=1"])
+    assert (Exit.USAGE, "") == (done.exit_code, done.stdout)
+    assert "--what-if spots=1: write NAME=VALUE; names are spot, " in done.stderr
+
+
 def test_prod_is_not_compared_with_what_it_must_not_be() -> None:
     """One NAT gateway for three zones is refused there, whatever it saves."""
     done = CliRunner().invoke(command, ["cost", "prod", "--what-if", "nat=single"])
