@@ -189,7 +189,7 @@ def lint(paths: tuple[Path, ...], as_json: bool) -> None:
     for finding in () if as_json else found:
         say(str(finding))
     if found:
-        raise Failed(f"{len(found)} statements refused", Exit.ERROR)
+        raise Failed(f"{len(found)} statement{'s' * (len(found) != 1)} refused", Exit.ERROR)
     if not as_json:
         say("nothing is refused")
 
@@ -252,7 +252,10 @@ def _state(home: Path | None) -> State:
 def _keys(home: Path | None) -> dict[str, str]:
     text = os.environ.get("JWT_KEYS")
     if text is None:
-        return _state(home).jwt_keys
+        try:
+            return _state(home).jwt_keys
+        except NotUpError as exc:
+            raise NotUpError(f"{exc}; or set JWT_KEYS to those of the service that the tokens are for") from exc
     try:
         return msgspec.json.decode(text, type=dict[str, str])
     except msgspec.DecodeError as exc:

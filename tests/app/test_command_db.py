@@ -72,6 +72,14 @@ def test_seed_fills_the_database_and_writes_tokens_the_application_believes(
     assert Tokens(KEYS, 900).verify(first["token"]).id == first["id"]
 
 
+def test_keys_that_nobody_names_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of one's own is named, so the local system is not what lacks."""
+    monkeypatch.delenv("JWT_KEYS", raising=False)
+    result = run("seed", "--database-url", AWAY, "--home", str(tmp_path))
+    assert result.exit_code == 2
+    assert "or set JWT_KEYS" in result.output
+
+
 def test_keys_that_cannot_be_read_are_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_KEYS", "not json")
     result = run("seed", "--database-url", AWAY)

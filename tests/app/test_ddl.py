@@ -114,6 +114,8 @@ def test_the_command_names_file_and_line_and_counts(tmp_path: Path) -> None:
     lines = result.output.splitlines()
     assert [line.partition(": ")[0] for line in lines[:2]] == [f"{tmp_path}/0001_a.sql:2", f"{tmp_path}/0002_b.sql:1"]
     assert lines[-1] == "Error: 2 statements refused"
+    alone = CliRunner().invoke(command, ["lint", str(tmp_path / "0002_b.sql")])
+    assert alone.output.splitlines()[-1] == "Error: 1 statement refused"
     machine = json.loads(CliRunner().invoke(command, ["lint", str(tmp_path), "--json"]).stdout)
     assert [each["rule"] for each in machine["findings"]] == ["renaming-table", "ban-drop-table"]
 
