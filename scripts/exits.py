@@ -39,7 +39,7 @@ MEANING = {
     Exit.USAGE: "a wrong flag, file or setting; nothing was changed",
     Exit.SLO_MISSED: "the run is valid and a target was missed",
     Exit.RUN_INVALID: "the generator could not be believed; run again on a quieter machine",
-    Exit.REGRESSION: "worse than the baseline",
+    Exit.REGRESSION: "worse than a baseline; kept for it, no command ends so yet",
     Exit.NEEDS_PERSON: "a person must decide; the message says between what",
     Exit.REVERTED: "the release failed and was taken back safely",
     Exit.LOCKED: "another command holds the lock; the message says who",
