@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from boto3.session import Session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from infra.errors import ConfigError, OpsError
 
@@ -47,7 +47,11 @@ class Account:
 
     def check(self) -> None:
         """Raises ConfigError unless the shell's credentials are of this account."""
-        found = self._session.client("sts", config=LIMITS).get_caller_identity()["Account"]
+        try:
+            found = self._session.client("sts", config=LIMITS).get_caller_identity()["Account"]
+        except NoCredentialsError as exc:
+            how = "log in, such as by `aws sso login`, and name its profile in AWS_PROFILE"
+            raise ConfigError(f"account: the shell has no credentials, the stack is in {self.account}: {how}") from exc
         if found != self.account:
             raise ConfigError(f"account: the shell's credentials are of {found}, the stack is in {self.account}")
 

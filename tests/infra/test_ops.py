@@ -585,6 +585,18 @@ def test_the_wrong_account_is_refused(account: Account) -> None:
     assert Exit.USAGE == call("drift", "dev").exit_code
 
 
+def test_a_shell_without_credentials_is_told_how_to_get_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was asked yet, so nothing was changed."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    done = call("drift", "dev")
+    assert Exit.USAGE == done.exit_code
+    assert "no credentials, the stack is in 222222222222: log in, such as by `aws sso login`" in done.stderr
+
+
 def test_the_verbs_end_with_the_codes_of_the_one_table(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """6 where a person must decide, 0 where nothing is to be decided."""
     engine = FakeEngine(previews={"platform": (Step("delete", "db", DATABASE),)})
