@@ -15,7 +15,7 @@ from scripts.commands.infra_picture import picture
 from scripts.commands.infra_rehearse import rehearse
 from scripts.commands.options import program_option
 from scripts.console import err, say
-from scripts.exits import Exit, exits
+from scripts.exits import Exit, Failed, exits
 from slo.yamlfile import YamlFileError
 
 if TYPE_CHECKING:
@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 ERRORS: dict[type[Exception], Exit] = {InfraError: Exit.ERROR, ConfigError: Exit.USAGE, YamlFileError: Exit.USAGE}
 
 
-@click.group()
+class Verbs(click.Group):
+    """Verbs with libraries of their own, which `make demo` does not install."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as exc:
+            why = f"{exc}; the verbs for AWS need more libraries than the demo: install them by `make .venv/.dev`"
+            raise Failed(why, Exit.USAGE) from exc
+
+
+@click.group(cls=Verbs)
 def command() -> None:
     """The AWS programs, judged without an account.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from infra.plan import golden
 from infra.plan.graph import Graph, from_json
 from scripts.commands.infra import command
 from scripts.exits import Exit
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def call(*words: str) -> Result:
@@ -54,3 +58,15 @@ def test_a_stack_that_is_not_there_is_a_usage_error() -> None:
     done = call("plan", "nonsense")
     assert Exit.USAGE == done.exit_code
     assert "there are dev, dr, prod, staging" in done.stderr
+
+
+@pytest.mark.parametrize(("words", "library"), [(("plan", "dev"), "pulumi"), (("drift", "dev"), "boto3")])
+def test_what_the_demo_does_not_install_is_named_with_how_to_get_it(words: tuple[str, ...], library: str) -> None:
+    """In an environment that `make demo` has made."""
+    code = f"import sys; sys.modules[{library!r}] = None; from scripts.cli import main; main()"
+    argv = [sys.executable, "-c", code, "infra", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert Exit.USAGE == done.returncode
+    assert "Traceback" not in done.stderr
+    assert library in done.stderr
+    assert "install them by `make .venv/.dev`" in done.stderr
