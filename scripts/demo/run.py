@@ -18,6 +18,7 @@ from loadtest.recording import Recording
 from loadtest.report import write_all
 from loadtest.result import Event, Fact, Result, Usage
 from loadtest.seed import seed
+from scripts.demo.errors import DemoError
 from scripts.demo.follow import Follower
 from scripts.demo.home import local_scene
 from scripts.demo.late import Hurt, late_acts, users_hurt
@@ -155,8 +156,10 @@ def run(options: Options, screen: Screen) -> Demo:
 def _scene(options: Options, overrides: tuple[str, ...], screen: Screen) -> AbstractContextManager[Scene]:
     if not options.cluster:
         return local_scene(options.home, overrides, screen, out=options.out, keep=options.keep)
-    from scripts.demo.cluster import cluster_scene  # noqa: PLC0415 - the local demo needs none of it
-
+    try:
+        from scripts.demo.cluster import cluster_scene  # noqa: PLC0415 - the local demo needs none of it
+    except ModuleNotFoundError as exc:
+        raise DemoError(f"{exc}; --cluster needs more than `make demo` installs: `make .venv/.dev`") from exc
     return cluster_scene(options.home, overrides, screen, out=options.out, keep=options.keep)
 
 

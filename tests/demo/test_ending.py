@@ -1,6 +1,8 @@
 """What the demo says of itself at the end: the worst finding decides the exit code."""
 
 import fcntl
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -18,6 +20,8 @@ from scripts.exits import Exit
 from scripts.local.errors import LockedError
 from slo.objective import Outcome
 from tests.report.example import recording
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -84,6 +88,16 @@ def test_a_folder_for_the_report_that_cannot_be_made_stops_it_before_anything_is
     with pytest.raises(BadRun, match="give another --out"), Screen("a demo") as screen:
         run(Options("smoke", tmp_path / "home", tmp_path / "file"), screen)
     assert not (tmp_path / "home.lock").exists()
+
+
+def test_what_the_cluster_needs_and_is_not_installed_is_named_with_how_to_get_it(tmp_path: Path) -> None:
+    """In an environment that `make demo` has made."""
+    code = "import sys; sys.modules['cyclonedx'] = None; from scripts.cli import main; main()"
+    argv = [sys.executable, "-c", code, "demo", "--cluster", "--home", str(tmp_path / "home"), "--out", str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert Exit.USAGE == done.returncode
+    assert "make .venv/.dev" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_second_demo_in_the_same_home_is_refused(tmp_path: Path) -> None:
