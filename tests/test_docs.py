@@ -17,9 +17,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from infra.addons.charts import CHARTS
+from loadtest.profile import read_profile
 from scripts.cli import primetrade
 from scripts.release.file import Settings
 from slo import yamlfile
+from slo.reader import read_targets
 from tests.helm.render import files, laid, read
 
 HELP = ["-h", "--help"]  # click keeps what a command is first asked with
@@ -149,6 +151,14 @@ def test_the_parts_of_release_yaml_of_a_page_are_taken(page: Path, tmp_path: Pat
     for found in sections(page):
         path.write_text(yaml.safe_dump(laid(read(ROOT / "release.yaml"), found)))
         assert yamlfile.load(path, Settings)
+
+
+def test_the_profile_and_the_targets_of_the_page_on_load_are_taken(tmp_path: Path) -> None:
+    """As they stand there."""
+    profile, targets = [each.content for each in tokens(HOW_TO / "load-test.md") if each.info == "yaml"]
+    (tmp_path / "profile.yaml").write_text(profile)
+    (tmp_path / "slo.yaml").write_text(targets)
+    assert read_profile(str(tmp_path / "profile.yaml")).name == read_targets(tmp_path / "slo.yaml").service
 
 
 @pytest.mark.parametrize("name", ["eks-alb.md", "first-deployment-aws.md"])
