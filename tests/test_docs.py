@@ -193,6 +193,14 @@ def test_no_page_gives_helm_a_file_that_it_has_deleted(page: Path) -> None:
         deleted = deleted | {name} if verb == "rm" else deleted - {name}
 
 
+def test_every_variable_that_a_workflow_reads_is_on_a_page() -> None:
+    """Whoever sets a repository up reads pages, not workflows."""
+    workflows = "".join(path.read_text() for path in (ROOT / ".github").rglob("*.yml"))
+    names = set(re.findall(r"\bvars\.([A-Z_]+)", workflows))
+    told = set(re.findall(r"`([A-Z_]+)`", "".join(page.read_text() for page in PAGES)))
+    assert set() == names - told
+
+
 def test_values_that_a_chart_refuses_are_found(tmp_path: Path) -> None:
     """As a word with spaces was, for a key."""
     page = tmp_path / "page.md"
