@@ -55,6 +55,12 @@ def test_every_verb_has_help_with_an_example(noun: str, verb: str, command: clic
 
 
 @pytest.mark.parametrize(("noun", "verb", "command"), verbs(), ids=lambda v: v if isinstance(v, str) else "")
+def test_every_option_says_what_it_is(noun: str, verb: str, command: click.Command) -> None:
+    """A default alone tells nothing."""
+    assert [] == [each.name for each in command.params if isinstance(each, click.Option) and not each.help]
+
+
+@pytest.mark.parametrize(("noun", "verb", "command"), verbs(), ids=lambda v: v if isinstance(v, str) else "")
 def test_readme_lists_every_verb(noun: str, verb: str, command: click.Command) -> None:
     """README has every verb on a line."""
     readme = (ROOT / "README.md").read_text()

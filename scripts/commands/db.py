@@ -197,8 +197,8 @@ def lint(paths: tuple[Path, ...], as_json: bool) -> None:
 @command.command()
 @database_url_option
 @local_home_option
-@click.option("--users", type=click.IntRange(2), default=2000, show_default=True)
-@click.option("--tasks-per-user", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--users", type=click.IntRange(2), default=2000, show_default=True, help="How many.")
+@click.option("--tasks-per-user", type=click.IntRange(1), default=50, show_default=True, help="How many each owns.")
 @click.option("--seed", "number", type=int, default=1, show_default=True, help="The same rows for the same number.")
 @click.option(
     "--tokens", type=click.Path(dir_okay=False, path_type=Path), help="Where tokens go. Default: HOME/tokens.json."

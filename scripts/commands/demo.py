@@ -43,7 +43,13 @@ ERRORS: dict[type[Exception], Exit] = {
 @click.command()
 @click.option("--cluster", is_flag=True, help="On Kubernetes: in the cluster of this machine, which is brought up.")
 @click.option("--profile", help="Load profile: load proves, smoke is short.  [default: load; with --cluster: cluster]")
-@click.option("--home", type=click.Path(path_type=Path), default=Path(".local/demo"), show_default=True)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    default=Path(".local/demo"),
+    show_default=True,
+    help="Home of its system: empty, or an earlier demo's, which goes.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the report.  [default: reports/demo-TIME]")
 @click.option("--late-fault", is_flag=True, help="Play a release that breaks after it has got all users.")
 @click.option("--keep", is_flag=True, help="Leave the system up and print its addresses.")

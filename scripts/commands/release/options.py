@@ -49,7 +49,12 @@ ERRORS: dict[type[Exception], Exit] = {
 Verb = Callable[..., Any]
 
 file_option = click.option(
-    "--file", "path", type=click.Path(dir_okay=False, path_type=Path), default="release.yaml", show_default=True
+    "--file",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="release.yaml",
+    show_default=True,
+    help="How the service is released.",
 )
 all_at_once_option = click.option("--all-at-once", is_flag=True, help="One step of 100 % instead of the file's steps.")
 
