@@ -152,7 +152,8 @@ def _killed(seen: Seen) -> Iterator[Drift]:
         back = ", `primetrade release abort` takes it back"
         if now.can_roll_back:
             back = ", `primetrade release rollback` takes it back"
-    what = f"run {found.run} ({found.verb} {found.version} by {found.actor}) {how} with {len(found.left)} steps to go"
+    left = f"{len(found.left)} step{'s' * (len(found.left) != 1)}"
+    what = f"run {found.run} ({found.verb} {found.version} by {found.actor}) {how} with {left} to go"
     yield Drift("journal", what, f"`primetrade release resume` goes on with it{back}")
 
 

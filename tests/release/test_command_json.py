@@ -95,6 +95,12 @@ def test_the_history_is_a_list_and_no_verb_is_missing_here(prompt: Prompt) -> No
     assert {*VERBS, "history"} == {*command.commands}
 
 
+def test_a_history_without_a_run_says_so(prompt: Prompt) -> None:
+    prompt.twin.journal.entries.clear()
+    assert prompt.run("history")[0] == "nothing was released yet\n"
+    assert prompt.run("history", "--json")[0].strip() == "[]"
+
+
 def bad(prompt: Prompt) -> None:
     prompt.twin.behaviours["1.1.0"] = Behaviour(failed=0.2)
 

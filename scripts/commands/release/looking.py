@@ -98,6 +98,8 @@ def history(limit: int, run_id: str | None, **where: Any) -> None:
     if where["as_json"]:
         print_json(lines if run_id else found)
         return
+    if not found:
+        say("nothing was released yet")
     for run in found:
         for words in run_lines(run):
             say(words)

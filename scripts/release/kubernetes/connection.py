@@ -70,8 +70,8 @@ def _load(into: Configuration, context: str, paths: str) -> None:
         where = paths or HOME
         raise Unusable(
             f"no Kubernetes API server can be found with the kubeconfig {where}"
-            f"{f', context {context!r}' if context else ''}: {exc}. Set KUBECONFIG, or `kubernetes.context` in "
-            "release.yaml (`kubectl config get-contexts`)"
+            f"{f', context {context!r}' if context else ''}: {str(exc).rstrip('.')}. Set KUBECONFIG to one, or "
+            "name another of its contexts (`kubectl config get-contexts`)"
         ) from exc
     if words:
         raise ReleaseError(f"the kubeconfig's credentials plugin gave nothing: {'; '.join(words)}. Log in, then go on")

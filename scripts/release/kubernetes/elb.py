@@ -46,7 +46,7 @@ class Boto:
             boto3, errors = import_module("boto3"), import_module("botocore.exceptions")
             config = import_module("botocore.config").Config(**WAITS)
         except ImportError as exc:
-            raise Unusable("the router alb asks AWS what is in force: install boto3 (`pip install boto3`)") from exc
+            raise Unusable("the router alb asks AWS what is in force: `make .venv/.dev` installs boto3") from exc
         self._refusal: type[Any] = errors.ClientError
         self._failure: type[Exception] = errors.BotoCoreError
         try:

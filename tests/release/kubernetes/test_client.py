@@ -321,6 +321,13 @@ def test_a_context_that_is_not_there_is_named(kubeconfig_for: Callable[..., str]
         Api.connect("staging", kubeconfig_for("http://127.0.0.1:1"))
 
 
+def test_a_kubeconfig_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(
+        Unusable, match=r"none: Invalid [^.]*[.] No configuration found\. Set KUBECONFIG to one, or name another"
+    ):
+        Api.connect("", str(tmp_path / "none"))
+
+
 def test_a_right_that_the_role_lacks_is_named(server: Server, made: Api) -> None:
     """With what an administrator must grant."""
     server.fault("PATCH", 403, message='"one" is forbidden: User "ann" cannot patch resource "configmaps"')

@@ -448,7 +448,7 @@ def test_without_boto3_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     """Only who routes by an ALB needs it."""
     monkeypatch.setitem(sys.modules, "boto3", None)
 
-    with pytest.raises(Unusable, match="pip install boto3"):
+    with pytest.raises(Unusable, match=r"make \.venv/\.dev` installs boto3"):
         Boto()
 
 
