@@ -107,7 +107,7 @@ def _revert(run: Run, step: Step, why: str) -> None:
         now = look_within(run)
         run.event("refused", f"{run.version} refused by {step.kind}", why)
         had_users = now.observed.route.target.has_users(step.slot)
-        _refuse_first(run, now)
+        _refuse_alone(run, now, step.slot)
         steps = plan_back(now, retire=now.phase is not Phase.BAKING, refused=step.slot)
         run.note("turn", plan=steps, words=why)
         for back in steps:
@@ -127,9 +127,11 @@ def _revert(run: Run, step: Step, why: str) -> None:
     raise Reverted(f"{run.version} was refused by {step.kind} of {step.slot}: {why}. {users}: {stood}")
 
 
-def _refuse_first(run: Run, now: Situation) -> None:
-    if now.active.digest == run.release and now.phase is not Phase.BAKING and not now.beside.running:
-        raise NeedsPerson("it is the first release and has all users, so there is nothing to go back to")
+def _refuse_alone(run: Run, now: Situation, slot: str) -> None:
+    """A slot that got all users while no other one ran has none to give them to."""
+    alone = now.active.name == slot and not now.beside.running
+    if alone and now.active.digest == run.release and now.phase is not Phase.BAKING:
+        raise NeedsPerson(f"it has all users and {now.beside.name} does not run, so there is nothing to go back to")
 
 
 def _state(run: Run) -> str:

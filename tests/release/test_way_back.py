@@ -8,7 +8,7 @@ import pytest
 
 from scripts.release import engine
 from scripts.release.engine import Caller, Options
-from scripts.release.errors import NeedsPerson, Unheard
+from scripts.release.errors import NeedsPerson, Reverted, Unheard
 from scripts.release.file import ReleaseFile
 from scripts.release.route import Target, Weights
 from scripts.release.situation import Phase
@@ -103,3 +103,16 @@ def test_an_edge_that_answers_for_nobody_is_asked_again_once_the_slot_serves(
     monkeypatch.setattr(twin, "ask", asked)
     engine.rollback(twin, file, caller)
     assert engine.look(twin).active.ready
+
+
+def test_the_live_version_started_anew_that_dies_too_is_taken_away_again(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """It got no user: those are where they were, on the slot of the same version that died before."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    engine.rollback(twin, file, caller)
+    twin.behaviours["1.0.0"] = Behaviour(crashes=True)
+    with pytest.raises(Reverted, match="the route was not touched"):
+        engine.deploy(twin, file, "1.0.0", caller)
+    assert "green" not in twin.slots
+    assert "`primetrade release deploy" in next_command(engine.look(twin))
