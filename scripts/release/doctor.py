@@ -17,6 +17,7 @@ from scripts.release.platform import Platform
 from scripts.release.run import utc
 from scripts.release.situation import Phase, Situation
 from scripts.release.slots import UNKNOWN, Slot
+from scripts.release.status import dead_end
 
 SLACK_S = 1800.0  # what a run may take over the limits of its steps: migrations have one of their own
 UNPLANNED = ("contract",)  # verbs without a plan: a step of theirs takes as long as the table it changes
@@ -154,7 +155,10 @@ def _killed(seen: Seen) -> Iterator[Drift]:
             back = ", `primetrade release rollback` takes it back"
     left = f"{len(found.left)} step{'s' * (len(found.left) != 1)}"
     what = f"run {found.run} ({found.verb} {found.version} by {found.actor}) {how} with {left} to go"
-    yield Drift("journal", what, f"`primetrade release resume` goes on with it{back}")
+    mend = f"`primetrade release resume` goes on with it{back}"
+    if dead_end(now, found):
+        mend = "`primetrade release rollback` goes back anew: the slot that it led to does not run any more"
+    yield Drift("journal", what, mend)
 
 
 def _ended(memory: Memory) -> str:

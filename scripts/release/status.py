@@ -125,12 +125,12 @@ def next_command(now: Situation) -> str:
     if now.memory.waiting:
         back = "`primetrade release approve` goes on with it, `primetrade release abort` takes it back"
         return closed(now) or back
-    if now.memory.open and now.memory.open.verb in BACK and not _dead_end(now, now.memory.open):
+    if now.memory.open and now.memory.open.verb in BACK and not dead_end(now, now.memory.open):
         return f"`primetrade release resume` ends the {now.memory.open.verb} that was begun"
     return _NEXT.get(now.phase) or _idle(now)
 
 
-def _dead_end(now: Situation, found: Open) -> bool:
+def dead_end(now: Situation, found: Open) -> bool:
     """Whether a way back leads to a slot that does not run, and does not start it itself."""
     kinds = [step.kind for step in found.left]
     leads = [step.slot for step in found.left if step.kind is Kind.SHIFT]
@@ -143,7 +143,7 @@ def _idle(now: Situation) -> str:
         return "`primetrade release rollback` if the other slot is good, otherwise see `primetrade release doctor`"
     if not now.active.running:
         return "`primetrade release deploy VERSION` gives the users another one; see `primetrade release doctor`"
-    if now.memory.open and _dead_end(now, now.memory.open):
+    if now.memory.open and dead_end(now, now.memory.open):
         return (
             "`primetrade release rollback` starts the version before again, `primetrade release abort` gives up the "
             f"{now.memory.open.verb} that was begun: the slot it led to does not run any more"
@@ -188,7 +188,7 @@ def _place(now: Situation) -> Place | None:
         number=number,
         of=len(found.steps),
         words=step.words,
-        mend="primetrade release rollback" if _dead_end(now, found) else mend,
+        mend="primetrade release rollback" if dead_end(now, found) else mend,
     )
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from scripts.commands.release.text import status_line, status_lines
 from scripts.release import engine
+from scripts.release.doctor import examine
 from scripts.release.engine import Caller, Options
 from scripts.release.file import ReleaseFile
 from scripts.release.journal import Holder
@@ -160,5 +161,7 @@ def test_a_way_back_whose_slot_died_is_not_to_be_gone_on_with(twin: Twin, file: 
     assert found.next.startswith("`primetrade release rollback` starts the version before again")
     assert found.unfinished
     assert found.unfinished.mend == "primetrade release rollback"
+    told = [each.mend for each in examine(twin, file) if each.where == "journal"]
+    assert [words.startswith("`primetrade release rollback`") for words in told] == [True]
     engine.rollback(twin, file, caller)
     assert engine.look(twin).active.version == "1.0.0"
