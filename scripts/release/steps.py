@@ -14,7 +14,7 @@ from scripts.release import levels
 from scripts.release.errors import Fenced, ReleaseError, Unheard
 from scripts.release.gates import table
 from scripts.release.gates.verdict import GateFailed
-from scripts.release.memory import BACK
+from scripts.release.memory import BACK, remember
 from scripts.release.probing import probed
 from scripts.release.route import SLOTS, Target, other
 from scripts.release.run import CutOver, Run
@@ -91,6 +91,8 @@ def _shift(run: Run, step: Step) -> None:
     """Write the route; never in favour of a slot that cannot take it."""
     assert step.target is not None
     seen = run.observe()
+    if run.verb not in BACK and step.target.has_users(step.slot):
+        _refuse_unjudged(run, seen, step.slot)
     for name in SLOTS:
         if _gains(run, seen, step.target, name):
             _grown(run, name, seen)
@@ -100,6 +102,17 @@ def _shift(run: Run, step: Step) -> None:
         return
     run.moved = True
     run.token = run.platform.route(step.target, run.token, run.id, run.fence)
+
+
+def _refuse_unjudged(run: Run, seen: Observed, slot: str) -> None:
+    """What was planned while nobody was served passed no analysis: it takes no user from a slot that came up again."""
+    live = seen.slots[other(slot)]
+    answered = seen.route.target.sole == live.name and live.serving
+    if answered and remember(run.platform.journal.read()).gated != run.release:
+        raise GateFailed(
+            f"{live.name} answers its users again, and {run.version} was compared with nobody: "
+            f"`primetrade release deploy {run.version}` anew does that"
+        )
 
 
 def _grown(run: Run, name: str, seen: Observed) -> None:

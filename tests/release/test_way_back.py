@@ -116,3 +116,19 @@ def test_the_live_version_started_anew_that_dies_too_is_taken_away_again(
         engine.deploy(twin, file, "1.0.0", caller)
     assert "green" not in twin.slots
     assert "`primetrade release deploy" in next_command(engine.look(twin))
+
+
+def test_users_whose_slot_came_up_again_meanwhile_go_to_no_release_that_was_compared_with_nobody(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """Its pods ended again and again while their database was away, say: they start again by themselves."""
+    engine.deploy(twin, file, "1.1.0", caller)
+    engine.rollback(twin, file, caller)
+    twin.behaviours |= {"1.0.0": Behaviour(crashes=True), "1.2.0": Behaviour(failed=0.2)}
+    twin.on_tick = lambda: twin.behaviours.update({"1.0.0": Behaviour()})
+    with pytest.raises(Reverted, match=r"blue answers its users again.*the route was not touched"):
+        engine.deploy(twin, file, "1.2.0", caller)
+    assert "green" not in twin.slots
+    twin.behaviours["1.2.0"] = Behaviour()
+    engine.deploy(twin, file, "1.2.0", caller)
+    assert engine.look(twin).active.version == "1.2.0"
