@@ -290,7 +290,7 @@ def test_a_first_release_that_is_refused_with_all_users_on_it_asks_a_person(
         empty.behaviours.update({"1.0.0": Behaviour(broken=("/health",))}) if empty.current.run else None
     )
     empty.edit(Target.all_on("green"))
-    with pytest.raises(NeedsPerson, match="first release and has all users"):
+    with pytest.raises(NeedsPerson, match="it has all users and green does not run"):
         engine.deploy(empty, file, "1.0.0", caller)
     assert empty.journal.entries[-1].outcome == "needs a person"
 
