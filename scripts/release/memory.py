@@ -178,7 +178,9 @@ def _adopted(memory: Memory, entry: Entry, target: Target) -> dict[str, object]:
 
 def _deploying(memory: Memory, entry: Entry) -> dict[str, object]:
     over_warm = memory.role is Role.WARM or memory.replacing
+    ends_bake: dict[str, object] = {} if entry.verb in BACK else {"baking": False}  # what brings another release
     return {
+        **ends_bake,
         "role": Role.PREVIEW,
         "gated": "",
         "refused": "",

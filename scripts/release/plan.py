@@ -133,7 +133,7 @@ def _look(now: Situation) -> Step:
 def _refuse_deploy(now: Situation, wanted: Wanted) -> None:
     release = wanted.release
     refuse_drift(now)
-    if now.phase in (Phase.SHIFTING, Phase.BAKING):
+    if now.phase is Phase.SHIFTING or (now.phase is Phase.BAKING and not now.alone):
         at = now.beside if now.phase is Phase.SHIFTING else now.active
         raise Refused(
             f"{at.version} on {at.name} is under way ({now.observed.route.target}): `primetrade release promote` goes "

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from scripts.release.memory import Memory, Role, settle
+from scripts.release.memory import BACK, Memory, Role, settle
 from scripts.release.route import SLOTS, other
 from scripts.release.slots import Observed, Slot
 
@@ -37,6 +37,12 @@ class Situation(msgspec.Struct, frozen=True):
         """Whether a gate refused the release under way, and it was not taken back."""
         slot = self.active if self.phase is Phase.BAKING else self.beside
         return bool(slot.digest) and self.memory.refused == slot.digest
+
+    @property
+    def alone(self) -> bool:
+        """Whether a release that was refused, or whose way back failed, has all users and no slot to give them to."""
+        back = self.memory.open is not None and self.memory.open.verb in BACK
+        return self.phase is Phase.BAKING and not self.beside.running and (self.refused or back)
 
     @property
     def can_roll_back(self) -> bool:

@@ -118,7 +118,7 @@ def next_command(now: Situation) -> str:
     """What a person may do next."""
     if now.drift:
         return now.drift[0].upper() + now.drift[1:]
-    if now.phase is Phase.SHIFTING and (why := closed(now)):
+    if (now.phase is Phase.SHIFTING or now.alone) and (why := closed(now)):
         return why
     if now.refused and now.phase in _NEXT:
         return "`primetrade release abort` takes it back: a gate refused it; `primetrade release promote` asks again"

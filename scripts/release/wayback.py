@@ -56,6 +56,9 @@ def _ready(now: Situation, good: Slot, serves: int) -> tuple[Step, ...]:
 def _no_way(now: Situation, good: Slot, bad: Slot) -> str:
     """Why nobody can be brought back, and the verb that leads on."""
     words = f"{good.name} does not run, so there is no slot to go back to ({bad.name} serves {bad.version}): "
+    if now.alone:
+        again = "`primetrade release rollback` starts the last version again"
+        return words + f"{again}, `primetrade release deploy VERSION` brings another one"
     if now.phase is Phase.BAKING:
         return words + "`primetrade release rollback` starts the last version again first"
     if now.phase is Phase.SHIFTING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +16,7 @@ from scripts.release.situation import Phase
 from scripts.release.slots import Answer, Request
 from scripts.release.status import next_command
 from scripts.release.twin import Behaviour, Twin
+from tests.release.killing import killed_behind
 
 PREVIEW = Options(to_preview=True)
 
@@ -103,6 +105,54 @@ def test_an_edge_that_answers_for_nobody_is_asked_again_once_the_slot_serves(
     monkeypatch.setattr(twin, "ask", asked)
     engine.rollback(twin, file, caller)
     assert engine.look(twin).active.ready
+
+
+def left_alone(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    """1.1.0 got all users, its bake refused it, and 1.0.0 had died and does not start again."""
+
+    def tick() -> None:
+        if twin.current.weights == Weights(0, 100):
+            twin.on_tick = lambda: None
+            twin.behaviours |= {"1.1.0": Behaviour(failed=0.05), "1.0.0": Behaviour(crashes=True)}
+
+    twin.on_tick = tick
+    with pytest.raises(NeedsPerson, match="`primetrade release deploy VERSION` brings another one"):
+        engine.deploy(twin, file, "1.1.0", caller)
+
+
+def test_a_fix_may_follow_where_the_one_before_a_refused_release_does_not_start_again(
+    twin: Twin, file: ReleaseFile, caller: Caller
+) -> None:
+    """Every other verb asks for a slot that is not there."""
+    left_alone(twin, file, caller)
+    with pytest.raises(NeedsPerson, match=r"blue ended while starting.*deploy VERSION` brings another one"):
+        engine.rollback(twin, file, caller)
+    engine.deploy(twin, file, "1.2.0", caller)
+    now = engine.look(twin)
+    assert (now.active.version, now.phase, now.beside.version) == ("1.2.0", Phase.IDLE, "1.1.0")
+
+
+@pytest.mark.parametrize(("mend", "lives"), [(engine.resume, "1.2.0"), (engine.abort, "1.1.0")])
+@pytest.mark.parametrize("killed", ["intent deploy", "done analysis", "done shift"])
+def test_a_fix_that_was_killed_is_gone_on_with_or_given_up(  # noqa: PLR0917 - fixtures
+    twin: Twin, file: ReleaseFile, caller: Caller, killed: str, mend: Callable[..., object], lives: str
+) -> None:
+    """Given up, it leaves its users where they were."""
+    left_alone(twin, file, caller)
+    with killed_behind(twin, *killed.split()):
+        engine.deploy(twin, file, "1.2.0", caller)
+    mend(twin, file, caller)
+    now = engine.look(twin)
+    assert (now.active.version, now.observed.route.target.sole) == (lives, now.active.name)
+
+
+def test_a_fix_that_is_bad_too_moves_nobody(twin: Twin, file: ReleaseFile, caller: Caller) -> None:
+    left_alone(twin, file, caller)
+    twin.behaviours["1.2.0"] = Behaviour(failed=0.2)
+    with pytest.raises(Reverted, match="the route was not touched"):
+        engine.deploy(twin, file, "1.2.0", caller)
+    assert engine.look(twin).active.version == "1.1.0"
+    engine.deploy(twin, file, "1.3.0", caller)
 
 
 def test_the_live_version_started_anew_that_dies_too_is_taken_away_again(
