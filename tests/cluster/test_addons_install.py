@@ -63,6 +63,8 @@ def test_reason(place: Sandbox) -> None:
     bare = place.deployment("bare", "valkey")
     del bare["spec"]["template"]["spec"]["securityContext"]
     ends = place.deployment("ends", "valkey", "--port", "nonsense")
+    # Otherwise it is ready as long as its process has not ended yet.
+    ends["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = {"tcpSocket": {"port": 6379}}
     place.apply(absent, bare, ends)
     waiting = [Addon(name.title(), "deployment", name, place.namespace) for name in ("absent", "bare", "ends")]
     with pytest.raises(ClusterError) as caught:

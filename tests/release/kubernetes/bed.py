@@ -183,6 +183,7 @@ class Bed:
             self.uninstall("blue")
             live(platform, file, replicas=replicas)
         platform.retire("green", 1)
+        self._sweep("green")
         self.admin.delete(f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/shop-rollout")
         self.admin.merge_patch(form, {"metadata": {"annotations": {"primetrade/run": None, "primetrade/fence": None}}})
         until(lambda: not platform.observe().slots["green"].running)
@@ -192,8 +193,16 @@ class Bed:
     def uninstall(self, slot: str) -> None:
         """By hand, whoever is on it."""
         self.helm("uninstall", f"shop-{slot}", "--ignore-not-found")
+        self._sweep(slot)
         slices = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"
         until(lambda: not self.admin.list(slices, labels=f"kubernetes.io/service-name=shop-{slot}"))
+
+    def _sweep(self, slot: str) -> None:
+        """Delete what a Deployment that is gone left: after an outage the garbage collector may miss it for good."""
+        sets = f"/apis/apps/v1/namespaces/{self.namespace}/replicasets"
+        for path in (sets, f"{self.space}/pods"):
+            for each in self.admin.list(path, labels=f"app.kubernetes.io/instance=shop,slot={slot}"):
+                self.admin.delete(f"{path}/{each['metadata']['name']}")
 
     def pods(self, slot: str) -> list[Object]:
         """Those of a slot that are not on their way out."""
