@@ -38,9 +38,9 @@ def describe(second: Second) -> str:
     """One second in one line, for logs."""
     split = ", ".join(f"{name or 'no slot'} {share:.0%}" for name, share in shares(second.slots).items())
     failed = second.failed + second.dropped
-    return (
-        f"{second.t:>4} s {second.phase:<8} {second.ok:>6,}/s  p95 {second.p95_ms:>6.1f} ms  failed {failed}  {split}"
-    )
+    ok = f"{second.ok:>6,}/s  p95 {second.p95_ms:>6.1f} ms"
+    # Who waits still may fail yet: a second is told when it is over, and no answer that comes later.
+    return f"{second.t:>4} s {second.phase:<8} {ok}  failed {failed}  in flight {second.in_flight:,}  {split}"
 
 
 class Screen:
