@@ -8,20 +8,15 @@ from typing import Any
 import pytest
 
 from scripts.release.errors import Refused
-from scripts.release.file import read_release_file
-from scripts.release.kubernetes import httproute, platform
 from scripts.release.kubernetes.client import Api
 from scripts.release.kubernetes.platform import Kubernetes
 from scripts.release.route import Target, Weights
-from tests.release.conftest import FILE
 from tests.release.kubernetes.apiserver import Server
 from tests.release.kubernetes.conftest import kubeconfig_for, server, twin_api  # noqa: F401 - fixtures
 from tests.release.kubernetes.objects import deployment
-from tests.release.kubernetes.routes import install
-from tests.release.texts import TARGETS
+from tests.release.test_route_lost import behind
 
 BLUE, GREEN = Target.all_on("blue"), Target.all_on("green")
-CLUSTER = "kubernetes: {namespace: shop-space, app: shop, router: gateway, image: local/shop, edge: 'http://[::1]:1'}\n"
 SPACE = "namespaces/shop-space"
 
 
@@ -33,12 +28,7 @@ def shop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Kubernetes:
     """Behind a Gateway that is taken to carry out what is written."""
-    (tmp_path / "slo.yaml").write_text(TARGETS)
-    (tmp_path / "release.yaml").write_text(FILE + CLUSTER)
-    install(server, "gateway", httproute.Form("shop-space", "shop"))
-    monkeypatch.setattr(platform, "settle", lambda *arguments: None)
-    file = read_release_file(tmp_path / "release.yaml", ("platform=kubernetes",))
-    return Kubernetes(tmp_path, file, twin_api)
+    return behind("gateway", tmp_path, server, twin_api, monkeypatch)
 
 
 def moved(shop: Kubernetes, target: Target) -> None:

@@ -35,6 +35,16 @@ FORMS: dict[str, Form] = {
 }
 
 
+def behind(router: str, folder: Path, server: Server, api: Api, patch: pytest.MonkeyPatch) -> Kubernetes:  # noqa: F811
+    """The shop behind a router that is taken to carry out what is written."""
+    (folder / "slo.yaml").write_text(TARGETS)
+    (folder / "release.yaml").write_text(FILE + CLUSTER.format(router=router))
+    install(server, router, FORMS[router])
+    patch.setattr(platform, "settle", lambda *arguments: None)
+    file = read_release_file(folder / "release.yaml", ("platform=kubernetes", "steps=[100]"))
+    return Kubernetes(folder, file, api)
+
+
 @pytest.fixture(params=FORMS)
 def shop(
     request: pytest.FixtureRequest,
@@ -44,12 +54,7 @@ def shop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Kubernetes:
     """Green has all users. Nobody carries out here what is written."""
-    (tmp_path / "slo.yaml").write_text(TARGETS)
-    (tmp_path / "release.yaml").write_text(FILE + CLUSTER.format(router=request.param))
-    file = read_release_file(tmp_path / "release.yaml", ("platform=kubernetes", "steps=[100]"))
-    install(server, request.param, FORMS[request.param])
-    monkeypatch.setattr(platform, "settle", lambda *arguments: None)
-    found = Kubernetes(tmp_path, file, twin_api)
+    found = behind(request.param, tmp_path, server, twin_api, monkeypatch)
     found.route(GREEN, found.observe().route.token, "r1", 1)
     return found
 
